@@ -1,0 +1,56 @@
+# filterd: `make run` starts everything, `make test` proves it. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CONFIG ?=
+
+.PHONY: help venv run test test-full lint format bench conformance lock clean deb sbom
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+$(STAMP): requirements.lock pyproject.toml setup.py
+	@$(PYTHON) -c 'import sys; sys.exit("filterd needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 78; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+venv: $(STAMP)  ## only the environment: .venv/bin/filterd
+
+run: $(STAMP)  ## the whole service in the foreground on loopback ports (CONFIG=FILE for other settings)
+	@exec $(BIN)/filterd run $(if $(CONFIG),--config $(CONFIG))
+
+$(VENV)/.installed-dev: $(STAMP) requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@
+
+test: $(VENV)/.installed-dev  ## everything CI runs, on a fresh machine
+	@./tests/prepare
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-full: $(VENV)/.installed-dev  ## the same with the slow suites
+	@./tests/prepare
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev  ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev  ## filterd beside its peers in one run (BENCH_ARGS="--json --quick")
+	@./tests/prepare
+	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+lock: $(VENV)/.installed-dev  ## write the lock files anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group build pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group build --group dev pyproject.toml -o requirements-dev.lock
+
+clean:  ## remove what was built
+	rm -rf build dist .venv .pytest_cache .mypy_cache .ruff_cache

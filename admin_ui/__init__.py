@@ -1,0 +1,1 @@
+"""The pages people see: console, portal, office."""

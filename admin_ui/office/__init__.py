@@ -1,0 +1,1 @@
+"""The Education office's hub."""

@@ -1,0 +1,1 @@
+"""The portal: the only page pupils reach."""

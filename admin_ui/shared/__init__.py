@@ -1,0 +1,1 @@
+"""Layout, sign-in, translations and charts shared by the three apps."""

@@ -1,0 +1,1 @@
+"""filterd: the DNS filter of a school gateway."""

@@ -1,0 +1,43 @@
+"""The command line: one module per command, each with `register(commands)`.
+
+Exit codes (contract §4): 0 done · 1 the thing asked about is not so · 2 wrong usage · 75 try again
+later · 78 configuration error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from filterd.errors import ConfigError, FilterdError
+
+COMMANDS: tuple[str, ...] = ()
+"""Modules of this package, each with `register(commands)`; a parser sets `run=` to its function."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line as argparse sees it."""
+    root = argparse.ArgumentParser(
+        prog="filterd", description="The DNS filter of a school gateway."
+    )
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        importlib.import_module(f"filterd.cli.{command}").register(commands)
+    return root
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code and prints what went wrong for a person."""
+    arguments = parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 78
+    except FilterdError as error:
+        print(f"filterd {arguments.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130

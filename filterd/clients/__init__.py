@@ -1,0 +1,1 @@
+"""Who asks: segments, neighbours, leases. All in RAM."""

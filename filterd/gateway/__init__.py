@@ -1,0 +1,1 @@
+"""The box: nftables rules, firewall self-test, set-up."""

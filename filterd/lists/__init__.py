@@ -1,0 +1,1 @@
+"""Blocklists: catalogue, fetch, formats, gate, compile, the mmapped index, refresher."""

@@ -1,0 +1,1 @@
+"""PURE. What a school decided and the verdict that follows from it."""

@@ -1,0 +1,1 @@
+"""The path of a query: handler, zones, exchanges in flight, cache."""

@@ -1,0 +1,1 @@
+"""SQLite: database, migrations, one store per noun. The only user of aiosqlite."""

@@ -1,0 +1,1 @@
+"""Upstreams: one module per transport, and the pool that chooses among them."""

@@ -1,0 +1,1 @@
+"""PURE. DNS messages as bytes: names, queries, responses, EDNS, constants."""
