@@ -1,1 +1,1 @@
-"""Proof about the filter, never about pupils: self-test, exposure, indicators, summary, signing, audit chain."""
+"""Proof about the filter, never about pupils: self-test, exposure, indicators, signing, audit."""

@@ -1,1 +1,1 @@
-"""Counters in shared memory and the collector that shows them. The only user of prometheus_client."""
+"""Counters in shared memory and their collector; the only user of prometheus_client."""
