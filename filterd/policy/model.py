@@ -12,13 +12,13 @@ from datetime import date, datetime, time
 from ipaddress import IPv4Network, IPv6Network
 from typing import NewType
 
+from filterd.wire.names import Name as Name
+
 TierId = NewType("TierId", str)
 CategoryId = NewType("CategoryId", str)
 ServiceId = NewType("ServiceId", str)
 ListId = NewType("ListId", str)
 SegmentId = NewType("SegmentId", str)
-Name = NewType("Name", str)
-"""A domain name as text: lower case, no final dot, octets outside [a-z0-9_-] as \\DDD; root ''."""
 
 Network = IPv4Network | IPv6Network
 
