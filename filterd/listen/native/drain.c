@@ -1,0 +1,90 @@
+/* The one decision of the native path: is this exact question memoised for this source? See drain.h.
+ *
+ * The Python path (filterd.resolve.handler) is the specification: whatever is not the plainest form
+ * of a query (one question, class IN, no option in OPT) is left to it.
+ */
+#include "drain.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+enum { HEADER = 12, OPT_SIZE = 11, PLAIN_SIZE = 512, EDNS_SIZE = 1232 };
+
+static uint32_t get32(const uint8_t *at) {
+    return (uint32_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3];
+}
+
+static void put32(uint8_t *at, uint32_t value) {
+    at[0] = value >> 24, at[1] = value >> 16, at[2] = value >> 8, at[3] = value;
+}
+
+/* Lower-case the question into `lower`; its size, or 0 when it is no plain question. */
+static size_t read_question(const uint8_t *query, size_t size, uint8_t *lower) {
+    size_t at = HEADER;
+    for (;;) {
+        if (at >= size) return 0;
+        size_t length = query[at];
+        if (!length) break;
+        if (length > 63 || at + length + 1 - HEADER > 254) return 0;
+        at += length + 1;
+    }
+    size_t total = at + 5 - HEADER;
+    if (at + 5 > size) return 0;
+    for (size_t i = 0; i < total; i++) {
+        uint8_t octet = query[HEADER + i];
+        lower[i] = octet + ((uint8_t)(octet - 'A') < 26 ? 32 : 0);
+    }
+    memcpy(lower + total - 4, query + at + 1, 4); /* type and class are not letters */
+    return total;
+}
+
+/* The variant and the size the client takes; -1: leave it to Python. */
+static int read_form(const uint8_t *query, size_t size, size_t question, size_t *room) {
+    const uint8_t *opt = query + HEADER + question;
+    int variant = (query[3] & 0x10 ? WITH_CD : 0) | (query[3] & 0x20 ? WITH_AD : 0);
+    if (query[2] != 1 || query[4] || query[5] != 1) return -1; /* a query with RD; QDCOUNT 1 */
+    if (query[6] | query[7] | query[8] | query[9] | query[10]) return -1;
+    *room = PLAIN_SIZE;
+    if (!query[11]) return HEADER + question == size ? variant : -1;
+    if (query[11] != 1 || HEADER + question + OPT_SIZE != size) return -1;
+    if (opt[0] || opt[1] || opt[2] != 41 || opt[6] || opt[9] || opt[10]) return -1; /* version, options */
+    size_t offered = opt[3] << 8 | opt[4];
+    *room = offered < PLAIN_SIZE ? PLAIN_SIZE : offered > EDNS_SIZE ? EDNS_SIZE : offered;
+    return variant | WITH_OPT | (opt[7] & 0x80 ? WITH_DO : 0);
+}
+
+size_t drain_answer(memo *table, const uint8_t *query, size_t size, const uint8_t *address,
+                    int64_t now_ms, uint8_t *out) {
+    uint8_t question[MEMO_QUESTION + 8];
+    size_t room, length = size < HEADER + 5 ? 0 : read_question(query, size, question);
+    int variant = length ? read_form(query, size, length, &room) : -1;
+    source *from = variant < 0 ? NULL : memo_source(table, address, 0);
+    entry *found = from ? memo_get(table, from->rules, variant, question, length) : NULL;
+    if (!found || found->until_ms <= now_ms || found->reply_size > room) return 0;
+    if (!source_spend(from, now_ms)) return 0;
+    memcpy(out, found->bytes + found->question_size, found->reply_size);
+    memcpy(out, query, 2);
+    memcpy(out + HEADER, query + HEADER, length); /* the client's case comes back (0x20) */
+    uint32_t age = (now_ms - found->stored_ms) / 1000;
+    for (int i = 0; age && i < found->ttl_count; i++) {
+        uint8_t *ttl = out + found->ttls[i];
+        uint32_t left = get32(ttl);
+        put32(ttl, left > age ? left - age : 0);
+    }
+    for (int i = 0; i < found->count_count; i++) table->counters[found->counts[i]]++;
+    if (found->tally < MEMO_TALLIES) from->tallies[found->tally]++;
+    found->clients |= 1ull << (from->tag & 63);
+    found->hits++;
+    found->used = 1;
+    return found->reply_size;
+}
+
+void drain_address(const struct sockaddr_storage *from, uint8_t *address) {
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (from->ss_family == AF_INET) {
+        memcpy(address, mapped, 12);
+        memcpy(address + 12, &((const struct sockaddr_in *)from)->sin_addr, 4);
+    } else {
+        memcpy(address, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
+    }
+}

@@ -1,0 +1,152 @@
+/* The memo's two tables: responses in chained buckets, sources in open addressing. See memo.h. */
+#include "memo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* 64-bit multiply-mix over 8 octets a step; seeded, so that nobody outside can aim at a bucket. */
+static uint64_t mix(uint64_t hash, uint64_t word) {
+    __uint128_t product = (__uint128_t)(hash ^ word) * 0x9e3779b97f4a7c15ull;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t hash_of(uint64_t seed, const uint8_t *bytes, size_t size) {
+    uint64_t hash = seed ^ size, word;
+    for (; size >= 8; bytes += 8, size -= 8) memcpy(&word, bytes, 8), hash = mix(hash, word);
+    word = 0;
+    memcpy(&word, bytes, size);
+    return mix(mix(hash, word), seed);
+}
+
+static size_t size_of(const entry *one) {
+    return sizeof *one + one->question_size + one->reply_size;
+}
+
+int memo_open(memo *table, size_t limit_bytes, uint64_t seed) {
+    memset(table, 0, sizeof *table);
+    table->limit_bytes = limit_bytes;
+    table->seed = seed;
+    table->bucket_count = 1024;
+    while (table->bucket_count < limit_bytes / 512) table->bucket_count *= 2;
+    table->buckets = calloc(table->bucket_count, sizeof *table->buckets);
+    table->sources = calloc(SOURCE_SLOTS, sizeof *table->sources);
+    return table->buckets && table->sources;
+}
+
+void memo_close(memo *table) {
+    if (table->buckets) memo_flush(table);
+    free(table->buckets);
+    free(table->sources);
+    table->buckets = NULL;
+    table->sources = NULL;
+}
+
+void memo_flush(memo *table) {
+    for (uint32_t at = 0; at < table->bucket_count; at++) {
+        for (entry *one = table->buckets[at], *next; one; one = next) next = one->next, free(one);
+        table->buckets[at] = NULL;
+    }
+    table->bytes = table->entries = 0;
+}
+
+void memo_flush_sources(memo *table) {
+    memset(table->sources, 0, SOURCE_SLOTS * sizeof *table->sources);
+}
+
+static uint64_t key_hash(const memo *table, uint32_t rules, uint8_t variant,
+                         const uint8_t *question, size_t size) {
+    return hash_of(table->seed + ((uint64_t)rules << 8 | variant), question, size);
+}
+
+static entry **place(memo *table, uint64_t hash, const entry *like, const uint8_t *question) {
+    entry **at = &table->buckets[hash & (table->bucket_count - 1)];
+    for (; *at; at = &(*at)->next) {
+        const entry *one = *at;
+        if (one->hash == hash && one->rules == like->rules && one->variant == like->variant &&
+            one->question_size == like->question_size &&
+            !memcmp(one->bytes, question, like->question_size))
+            break;
+    }
+    return at;
+}
+
+entry *memo_get(memo *table, uint32_t rules, uint8_t variant, const uint8_t *question, size_t size) {
+    entry like = {.rules = rules, .variant = variant, .question_size = size};
+    return *place(table, key_hash(table, rules, variant, question, size), &like, question);
+}
+
+static void take_out(memo *table, entry **at) {
+    entry *one = *at;
+    *at = one->next;
+    table->bytes -= size_of(one);
+    table->entries--;
+    free(one);
+}
+
+/* Clock eviction: an entry used since the hand last came by gets one more round. */
+static void make_room(memo *table, size_t wanted) {
+    uint32_t rounds = 2 * table->bucket_count;
+    while (table->bytes + wanted > table->limit_bytes && table->entries && rounds--) {
+        entry **at = &table->buckets[table->hand++ & (table->bucket_count - 1)];
+        while (*at) {
+            if ((*at)->used) (*at)->used = 0, at = &(*at)->next;
+            else take_out(table, at);
+        }
+    }
+}
+
+/* Store a response; `head` has everything but the links. Returns 0 when memory is refused. */
+int memo_put(memo *table, const entry *head, const uint8_t *question, const uint8_t *reply) {
+    uint64_t hash = key_hash(table, head->rules, head->variant, question, head->question_size);
+    entry **at = place(table, hash, head, question), *one;
+    uint32_t hits = 0;
+    uint64_t clients = 0;
+    if (*at) hits = (*at)->hits, clients = (*at)->clients, take_out(table, at);
+    make_room(table, size_of(head));
+    one = malloc(size_of(head));
+    if (!one) return 0;
+    *one = *head;
+    memcpy(one->bytes, question, head->question_size);
+    memcpy(one->bytes + head->question_size, reply, head->reply_size);
+    one->hash = hash;
+    one->hits = hits;
+    one->clients = clients;
+    one->used = 1;
+    at = &table->buckets[hash & (table->bucket_count - 1)];
+    one->next = *at;
+    *at = one;
+    table->bytes += size_of(one);
+    table->entries++;
+    return 1;
+}
+
+/* The source's slot, or NULL; with `make` a free or the first probed slot is taken over. */
+source *memo_source(memo *table, const uint8_t *address, int make) {
+    uint64_t hash = hash_of(table->seed, address, 16);
+    source *first = &table->sources[hash & (SOURCE_SLOTS - 1)];
+    for (uint32_t step = 0; step < 8; step++) {
+        source *one = &table->sources[(hash + step) & (SOURCE_SLOTS - 1)];
+        if (one->taken && !memcmp(one->address, address, 16)) return one;
+        if (!one->taken) {
+            if (!make) return NULL;
+            first = one;
+            break;
+        }
+    }
+    if (!make) return NULL;
+    memset(first, 0, sizeof *first);
+    memcpy(first->address, address, 16);
+    first->taken = 1;
+    return first;
+}
+
+/* Take one token; 0 when the source has none left (Python then says what becomes of it). */
+int source_spend(source *from, int64_t now_ms) {
+    if (from->rate <= 0) return 1;
+    from->tokens += (now_ms - from->filled_ms) * from->rate / 1000;
+    from->filled_ms = now_ms;
+    if (from->tokens > from->burst) from->tokens = from->burst;
+    if (from->tokens < 1) return 0;
+    from->tokens -= 1;
+    return 1;
+}

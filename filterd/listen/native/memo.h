@@ -1,0 +1,61 @@
+/* The memo: finished responses by (effective rules, variant, question), and who asks.
+ *
+ * Nothing is decided here: Python puts in a response that it has judged, with the time until which
+ * that holds and the counters it adds to; a look-up that finds nothing is Python's to answer.
+ */
+#ifndef FILTERD_MEMO_H
+#define FILTERD_MEMO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    MEMO_TTLS = 24,      /* responses with more TTLs stay with Python */
+    MEMO_COUNTS = 4,     /* counters one response adds to */
+    MEMO_QUESTION = 260, /* longest wire name + type + class */
+    MEMO_TALLIES = 32,   /* categories counted by source */
+    SOURCE_SLOTS = 16384 /* sources remembered; a power of two */
+};
+
+typedef struct entry {
+    struct entry *next;
+    uint64_t hash;
+    uint64_t clients; /* bit set of source tags: distinct clients, linear counting */
+    int64_t stored_ms, until_ms;
+    uint32_t rules, hits;
+    uint32_t counts[MEMO_COUNTS];
+    uint16_t ttls[MEMO_TTLS];
+    uint16_t question_size, reply_size;
+    uint8_t variant, ttl_count, count_count, tally, used;
+    uint8_t bytes[]; /* question, then reply */
+} entry;
+
+typedef struct {
+    uint8_t address[16];
+    uint32_t rules;
+    float tokens, rate, burst; /* responses: now, per second, at most */
+    int64_t filled_ms;
+    uint32_t tallies[MEMO_TALLIES];
+    uint8_t tag, taken;
+} source;
+
+typedef struct {
+    entry **buckets;
+    uint32_t bucket_count, hand; /* a power of two; where eviction goes on */
+    uint64_t seed;
+    size_t bytes, limit_bytes, entries;
+    source *sources;
+    uint64_t *counters;
+    size_t counter_count;
+} memo;
+
+int memo_open(memo *table, size_t limit_bytes, uint64_t seed);
+void memo_close(memo *table);
+void memo_flush(memo *table);
+void memo_flush_sources(memo *table);
+entry *memo_get(memo *table, uint32_t rules, uint8_t variant, const uint8_t *question, size_t size);
+int memo_put(memo *table, const entry *head, const uint8_t *question, const uint8_t *reply);
+source *memo_source(memo *table, const uint8_t *address, int make);
+int source_spend(source *from, int64_t now_ms);
+
+#endif

@@ -1,0 +1,99 @@
+"""The load: dnsperf in bounded runs, its figures, and what the kernel says a server cost."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LOAD_CORE = os.cpu_count() - 1 if (os.cpu_count() or 1) > 1 else 0  # type: ignore[operator]
+SERVER_CORE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One run of dnsperf against one server."""
+
+    sent: int
+    lost: int
+    qps: float
+    cpu_us: float
+    rcodes: str
+    latencies_ms: tuple[float, ...] = ()
+
+    def percentile(self, share: float) -> float:
+        """Latency in ms below which `share` (0–1) of the answers came."""
+        ordered = sorted(self.latencies_ms)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+def children(pid: int) -> list[int]:
+    """The process and everything below it."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found.extend(children(int(child)))
+    return found
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """CPU seconds that the processes' threads had so far, from the scheduler's accounting."""
+    total = 0
+    for pid in pids:
+        for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            total += int(stat.read_text().split()[0])
+    return total / 1e9
+
+
+def memory_mib(pids: Sequence[int]) -> tuple[float, float]:
+    """(sum of RSS, sum of PSS) in MiB."""
+    rss = pss = 0
+    for pid in pids:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        rss += int(re.search(r"^Rss:\s+(\d+)", text, re.M)[1])  # type: ignore[index]
+        pss += int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1])  # type: ignore[index]
+    return rss / 1024, pss / 1024
+
+
+def dnsperf(
+    port: int, queries: Path, pids: Sequence[int], *, seconds: float = 5.0, rate: int | None = None
+) -> Shot:
+    """Run dnsperf once, pinned to the load core; `rate` bounds it and keeps every latency."""
+    command = [
+        "taskset", "-c", str(LOAD_CORE), "dnsperf", "-s", "127.0.0.1", "-p", str(port),
+        "-d", str(queries), "-l", str(seconds), "-c", "8", "-q", "256", "-t", "2", "-b", "2048",
+        "-f", "inet",
+    ]  # fmt: skip
+    if rate:
+        command += ["-Q", str(rate), "-v"]
+    before = cpu_seconds(pids)
+    text = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30).stdout
+    spent = cpu_seconds(pids) - before
+    sent = _number(r"Queries sent:\s+(\d+)", text)
+    done = _number(r"Queries completed:\s+(\d+)", text)
+    rcodes = re.search(r"Response codes:\s+(.*)", text)
+    latencies = tuple(
+        float(one) * 1000 for one in re.findall(r"^> \S+ \S+ \S+ ([\d.]+)$", text, re.M)
+    )
+    return Shot(
+        int(sent),
+        int(_number(r"Queries lost:\s+(\d+)", text)),
+        _number(r"Queries per second:\s+([\d.]+)", text),
+        spent / max(done, 1) * 1e6,
+        rcodes[1] if rcodes else "",
+        latencies,
+    )
+
+
+def median(shots: Sequence[Shot], field: str) -> float:
+    """The median of one figure over several shots."""
+    return statistics.median(getattr(shot, field) for shot in shots)
+
+
+def _number(pattern: str, text: str) -> float:
+    found = re.search(pattern, text)
+    return float(found[1]) if found else 0.0

@@ -1,0 +1,169 @@
+"""Starting and ending the servers under measurement: pinned, on loopback, ended by pid."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tests.bench.load import SERVER_CORE, children, memory_mib
+from tests.bench.peers import Peer
+
+ROOT = Path(__file__).parents[2]
+NXDOMAIN = 3
+
+
+@dataclass(slots=True)
+class Running:
+    """One started server."""
+
+    title: str
+    version: str
+    port: int
+    process: subprocess.Popen[bytes]
+    start_seconds: float
+    rss_mib: float = 0.0
+    pss_mib: float = 0.0
+
+    def pids(self) -> list[int]:
+        """Every process of the server."""
+        return children(self.process.pid)
+
+    def weigh(self) -> None:
+        """Note its memory now."""
+        self.rss_mib, self.pss_mib = memory_mib(self.pids())
+
+
+def free_port() -> int:
+    """A UDP port of 127.0.0.1 that nobody holds now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(port: int, name: str, wait: float = 0.05) -> int | None:
+    """The rcode of one A question, None when no answer came in `wait` seconds."""
+    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(wait)
+        client.connect(("127.0.0.1", port))
+        try:
+            client.send(b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + labels + b"\0\0\1\0\1")
+            return client.recv(2048)[3] & 15
+        except OSError:
+            return None
+
+
+@contextlib.contextmanager
+def stub(folder: Path) -> Iterator[int]:
+    """The stub upstream on the load core; yields its port."""
+    folder.mkdir(parents=True, exist_ok=True)
+    program, port = folder / "stub", free_port()
+    source = Path(__file__).with_name("stub.c")
+    subprocess.run(["gcc", "-O2", "-o", str(program), str(source)], check=True, timeout=60)
+    with subprocess.Popen([str(program), str(port)]) as process:
+        try:
+            yield port
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def serve(
+    title: str, version: str, command: Sequence[str], port: int, listed: str
+) -> Iterator[Running]:
+    """Start a server pinned to its core and wait until it refuses a listed name."""
+    path = shutil.which(command[0], path="/usr/sbin:/usr/bin:/bin") or command[0]
+    began = time.monotonic()
+    process = subprocess.Popen(
+        ["taskset", "-c", str(SERVER_CORE), path, *command[1:]],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while ask(port, listed) != NXDOMAIN:
+            if process.poll() is not None or time.monotonic() - began > 180:
+                raise RuntimeError(f"{title} did not start: {' '.join(command)}")
+        yield Running(title, version, port, process, time.monotonic() - began)
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def serve_peer(
+    peer: Peer, version: str, folder: Path, names: Path, upstream: int, listed: str
+) -> Iterator[Running]:
+    """A peer from Debian with the list loaded."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    with serve(peer.title, version, peer.setup(folder, names, port, upstream), port, listed) as one:
+        yield one
+
+
+def settings(folder: Path, port: int, upstream: int, workers: int = 1) -> Path:
+    """filterd's settings for a benchmark; every source is staff, the list is `malware`."""
+    policies = folder / "policies"
+    shutil.copytree(ROOT / "policies", policies, dirs_exist_ok=True)
+    school = yaml.safe_load((policies / "school.yaml").read_text("utf-8"))
+    school["segments"] = [{"id": "bench", "network": "127.0.0.0/8", "tier": "staff"}]
+    (policies / "school.yaml").write_text(yaml.safe_dump(school, allow_unicode=True), "utf-8")
+    config = {
+        "state_dir": str(folder / "state"),
+        "workers": workers,
+        "listen": {"dns": [f"127.0.0.1:{port}"]},
+        "upstreams": [f"udp://127.0.0.1:{upstream}"],
+        "policies": str(policies),
+        "catalogue": str(ROOT / "blocklists" / "catalogue.yaml"),
+        "metrics": None,
+        "console": None,
+        "portal": None,
+    }
+    path = folder / "filterd.yaml"
+    path.write_text(yaml.safe_dump(config), "utf-8")
+    return path
+
+
+def compile_lists(config: Path, folder: Path, names: Path) -> str:
+    """Compile the list with the product's own command; returns its JSON line."""
+    source = folder / "from"
+    source.mkdir(parents=True, exist_ok=True)
+    target = source / "malware.domains"
+    target.unlink(missing_ok=True)
+    target.symlink_to(names.resolve())
+    done = subprocess.run(
+        [filterd(), "lists", "compile", "--config", str(config), "--from", str(source), "--json"],
+        check=True, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    return done.stdout.strip().splitlines()[-1]
+
+
+def filterd() -> str:
+    """The command of the environment that runs the benchmark."""
+    return str(Path(sys.executable).with_name("filterd"))
+
+
+@contextlib.contextmanager
+def serve_filterd(
+    folder: Path, names: Path, upstream: int, listed: str, workers: int = 1
+) -> Iterator[Running]:
+    """filterd from the compiled index, everything on as it ships."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    config = settings(folder, port, upstream, workers)
+    compile_lists(config, folder, names)
+    command = [filterd(), "run", "--config", str(config)]
+    with serve("filterd", "this tree", command, port, listed) as one:
+        yield one

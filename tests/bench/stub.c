@@ -1,0 +1,95 @@
+/* A stub upstream for benchmarks: answers every question at once, so that it is never the limit.
+ *
+ * A -> 198.18.x.y, AAAA -> 2001:db8::x, anything else -> NODATA with an SOA; TTL 3600. The answer
+ * depends on the name alone. UDP only: no answer exceeds 512 octets. usage: stub PORT
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { BATCH = 64, SIZE = 1024 };
+
+static uint8_t queries[BATCH][SIZE], replies[BATCH][SIZE];
+
+static void put16(uint8_t *at, unsigned value) { at[0] = value >> 8; at[1] = value & 255; }
+
+/* Length of the reply written to `out`, or 0 for a datagram that is no plain query. */
+static size_t answer(const uint8_t *in, size_t length, uint8_t *out) {
+    size_t at = 12;
+    uint32_t hash = 2166136261u;
+    if (length < 17 || (in[2] & 0x80)) return 0;
+    while (at < length && in[at]) {
+        for (size_t end = at + in[at] + 1; at < end && at < length; at++)
+            hash = (hash ^ (in[at] | 0x20)) * 16777619u;
+    }
+    if (at + 5 > length) return 0;
+    unsigned type = in[at + 1] << 8 | in[at + 2];
+    int opt = in[11] != 0;
+    size_t size = at + 5;
+    memcpy(out, in, size);
+    out[2] = 0x80 | (in[2] & 1);
+    out[3] = 0x80;
+    memset(out + 6, 0, 6);
+    if (type == 1 || type == 28) {
+        size_t data = type == 1 ? 4 : 16;
+        static const uint8_t net6[] = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0};
+        uint8_t *rr = out + size;
+        put16(out + 6, 1);
+        put16(rr, 0xc00c), put16(rr + 2, type), put16(rr + 4, 1);
+        put16(rr + 6, 0), put16(rr + 8, 3600), put16(rr + 10, data);
+        if (type == 1) rr[12] = 198, rr[13] = 18, rr[14] = hash >> 8, rr[15] = hash;
+        else memcpy(rr + 12, net6, 12), memcpy(rr + 24, &hash, 4);
+        size += 12 + data;
+    } else {
+        uint8_t *rr = out + size;
+        put16(out + 8, 1);
+        put16(rr, 0xc00c), put16(rr + 2, 6), put16(rr + 4, 1);
+        put16(rr + 6, 0), put16(rr + 8, 300), put16(rr + 10, 22);
+        memset(rr + 12, 0, 22);
+        rr[16] = 1, rr[33] = 60;
+        size += 34;
+    }
+    if (opt) {
+        static const uint8_t rr[] = {0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, 0};
+        memcpy(out + size, rr, sizeof rr);
+        out[11] = 1;
+        size += sizeof rr;
+    }
+    return size;
+}
+
+int main(int argc, char **argv) {
+    struct sockaddr_in self = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_storage from[BATCH];
+    struct mmsghdr in[BATCH] = {0}, out[BATCH] = {0};
+    struct iovec in_vec[BATCH], out_vec[BATCH];
+    int one = 4 << 20, fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (argc != 2) return fputs("usage: stub PORT\n", stderr), 2;
+    self.sin_port = htons(atoi(argv[1]));
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &one, sizeof one);
+    if (bind(fd, (void *)&self, sizeof self)) return perror("bind"), 1;
+    for (;;) {
+        int sent = 0, ready;
+        for (int i = 0; i < BATCH; i++) {
+            in_vec[i] = (struct iovec){queries[i], SIZE};
+            in[i].msg_hdr = (struct msghdr){.msg_name = &from[i], .msg_namelen = sizeof from[i],
+                                            .msg_iov = &in_vec[i], .msg_iovlen = 1};
+        }
+        ready = recvmmsg(fd, in, BATCH, MSG_WAITFORONE, NULL);
+        for (int i = 0; i < ready; i++) {
+            size_t size = answer(queries[i], in[i].msg_len, replies[sent]);
+            if (!size) continue;
+            out_vec[sent] = (struct iovec){replies[sent], size};
+            out[sent].msg_hdr = (struct msghdr){.msg_name = &from[i],
+                                                .msg_namelen = in[i].msg_hdr.msg_namelen,
+                                                .msg_iov = &out_vec[sent], .msg_iovlen = 1};
+            sent++;
+        }
+        if (sent) sendmmsg(fd, out, sent, 0);
+    }
+}

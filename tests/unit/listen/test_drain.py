@@ -1,0 +1,280 @@
+"""The memo and the drain loop, once in Python (the specification) and once in C."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from filterd.listen import drain, drain_python
+from filterd.listen.drain_form import plain_form
+
+SOURCE = b"\0" * 10 + b"\xff\xff\x7f\0\0\1"
+NAME = b"\3www\7example\3com\0"
+QUESTION = NAME + b"\0\1\0\1"
+PLAIN_OPT = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
+
+
+def header(identity: int, flags: int = 0x0100, arcount: int = 0) -> bytes:
+    return struct.pack("!6H", identity, flags, 1, 0, 0, arcount)
+
+
+def reply_to(question: bytes, ttl: int = 300) -> bytes:
+    head = struct.pack("!6H", 0, 0x8180, 1, 1, 0, 0)
+    return head + question + b"\xc0\x0c\0\1\0\1" + struct.pack("!IH4B", ttl, 4, 192, 0, 2, 1)
+
+
+@dataclass
+class Bench:
+    """One memo with a drain loop on a real socket, and a client."""
+
+    memo: Any
+    loop: Any
+    client: socket.socket
+    counters: bytearray
+
+    def put(self, until: float = 60, stored: float = 0, rules: int = 1, variant: int = 0) -> bool:
+        now = time.monotonic_ns() // 1_000_000
+        offset = 12 + len(QUESTION) + 6
+        return bool(
+            self.memo.put(
+                rules, variant, QUESTION, reply_to(QUESTION), (offset,), (2, 3),
+                now + int(stored * 1000), now + int(until * 1000), 4,
+            )
+        )  # fmt: skip
+
+    def ask(self, query: bytes) -> tuple[bytes | None, list[Any]]:
+        """(the reply if the memo gave one, what was left to the handler)."""
+        self.client.send(query)
+        left: list[Any] = []
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            left += self.loop.run(1)
+            if left:
+                return None, left
+            try:
+                return self.client.recv(4096), left
+            except BlockingIOError:
+                continue
+        raise AssertionError("neither answered nor handed on")
+
+
+def native() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    module = pytest.importorskip("filterd.listen._native", reason="built without a C compiler")
+    return module.Memo, module.Drain
+
+
+@pytest.fixture(params=["python", "native"])
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    made = (
+        (drain_python.PythonMemo, drain_python.PythonDrain)
+        if request.param == "python"
+        else native()
+    )
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        server.bind(("127.0.0.1", 0))
+        server.setblocking(False)
+        client.connect(server.getsockname())
+        client.setblocking(False)
+        counters = bytearray(64)
+        memo = made[0](memoryview(counters), 1 << 16)
+        loop = made[1](server.fileno(), memo)
+        memo.place(SOURCE, 1, 5, 0.0, 0.0)
+        yield Bench(memo, loop, client, counters)
+        del loop
+
+
+def test_a_known_question_is_answered_with_the_clients_id_and_case(bench: Bench) -> None:
+    bench.put()
+    asked = header(0xBEEF) + b"\3wWw\7eXample\3COM\0\0\1\0\1"
+    answer, _ = bench.ask(asked)
+    assert answer is not None
+    assert answer[:2] == b"\xbe\xef"
+    assert answer[12 : 12 + len(QUESTION)] == asked[12:]
+    assert answer[-4:] == bytes([192, 0, 2, 1])
+
+
+def test_ttls_run_down_and_never_below_zero(bench: Bench) -> None:
+    bench.put(stored=-100)
+    answer, _ = bench.ask(header(1) + QUESTION)
+    assert answer is not None
+    assert struct.unpack_from("!I", answer, 12 + len(QUESTION) + 6)[0] == 200
+    bench.put(stored=-1000)
+    answer, _ = bench.ask(header(1) + QUESTION)
+    assert answer is not None
+    assert struct.unpack_from("!I", answer, 12 + len(QUESTION) + 6)[0] == 0
+
+
+def test_each_use_is_counted_once_and_harvested_once(bench: Bench) -> None:
+    bench.put()
+    for identity in range(3):
+        assert bench.ask(header(identity) + QUESTION)[0]
+    counters = memoryview(bench.counters).cast("Q")
+    assert list(counters) == [0, 0, 3, 3, 0, 0, 0, 0]
+    assert bench.memo.harvest() == [(1, QUESTION, 3, 1 << 5)]
+    assert bench.memo.harvest_sources() == [(SOURCE, 1, 4, 3)]
+    assert bench.memo.harvest() == []
+    assert bench.memo.harvest_sources() == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        header(1) + NAME + b"\0\x1c\0\1",
+        header(1, 0x0000) + QUESTION,
+        header(1, 0x2100) + QUESTION,
+        header(1, 0x8180) + QUESTION,
+        header(1, arcount=1) + QUESTION + PLAIN_OPT,
+        header(1, arcount=1) + QUESTION + b"\0\0\x29\x04\xd0\0\1\0\0\0\0",
+        header(1, arcount=1) + QUESTION + b"\0\0\x29\x04\xd0\0\0\0\0\0\4\0\3\0\0",
+        header(1) + QUESTION + b"x",
+        header(1, arcount=1) + QUESTION,
+        header(1)[:4] + b"\0\2" + header(1)[6:] + QUESTION,
+        header(1) + QUESTION[:-1],
+        b"",
+        b"\0",
+    ],
+    ids=[
+        "other type", "no RD", "other opcode", "a response", "OPT: another variant", "EDNS 1",
+        "an option", "trailing octet", "ARCOUNT lies", "two questions", "cut", "empty", "one octet",
+    ],
+)  # fmt: skip
+def test_anything_but_the_plain_known_question_is_the_handlers(bench: Bench, query: bytes) -> None:
+    bench.put()
+    answer, left = bench.ask(query)
+    assert answer is None
+    assert left[0][:2] == (query, SOURCE)
+    assert bench.loop.send(left[0][2], b"the answer")
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            assert bench.client.recv(100) == b"the answer"
+            break
+        except BlockingIOError:
+            continue
+
+
+def test_an_entry_ends_at_its_instant(bench: Bench) -> None:
+    bench.put(until=0)
+    assert bench.ask(header(1) + QUESTION)[0] is None
+
+
+def test_rules_and_variants_do_not_mix(bench: Bench) -> None:
+    bench.put(rules=2)
+    assert bench.ask(header(1) + QUESTION)[0] is None
+    bench.put(variant=drain_python_variant(opt=True))
+    assert bench.ask(header(1) + QUESTION)[0] is None
+    assert bench.ask(header(1, arcount=1) + QUESTION + PLAIN_OPT)[0]
+
+
+def drain_python_variant(*, opt: bool) -> int:
+    return 1 if opt else 0
+
+
+def test_an_unknown_source_is_the_handlers(bench: Bench) -> None:
+    bench.put()
+    bench.memo.forget_sources()
+    assert bench.ask(header(1) + QUESTION)[0] is None
+
+
+def test_flush_forgets_every_response(bench: Bench) -> None:
+    bench.put()
+    assert bench.memo.weight[0] == 1
+    bench.memo.flush()
+    assert bench.memo.weight == (0, 0)
+    assert bench.ask(header(1) + QUESTION)[0] is None
+
+
+def test_a_source_over_its_rate_is_the_handlers(bench: Bench) -> None:
+    bench.put()
+    bench.memo.place(SOURCE, 1, 5, 0.001, 2.0)
+    answers = [bench.ask(header(n) + QUESTION)[0] for n in range(4)]
+    assert [answer is not None for answer in answers] == [True, True, False, False]
+
+
+def test_memory_is_bounded(bench: Bench) -> None:
+    now = time.monotonic_ns() // 1_000_000
+    for number in range(2000):
+        question = b"\6" + b"%06d" % number + b"\0\0\1\0\1"
+        bench.memo.put(1, 0, question, reply_to(question), (), (), now, now + 9999, 255)
+    assert bench.memo.weight[1] <= 1 << 16
+    assert bench.memo.weight[0] > 10
+
+
+def test_bad_numbers_are_refused(bench: Bench) -> None:
+    with pytest.raises((ValueError, OverflowError)):
+        bench.memo.put(1, 0, QUESTION, reply_to(QUESTION), tuple(range(99)), (), 0, 0, 255)
+    with pytest.raises(ValueError, match="16 octets"):
+        bench.memo.place(b"\0" * 4, 1, 0, 0.0, 0.0)
+    assert bench.memo.put(1, 0, QUESTION, b"short", (), (), 0, 9, 255) is False
+
+
+def test_ipv6_peers_and_the_address_that_was_asked() -> None:
+    for make in ((drain_python.PythonMemo, drain_python.PythonDrain), native()):
+        with (
+            socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server,
+            socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client,
+        ):
+            try:
+                server.bind(("::1", 0))
+            except OSError:
+                pytest.skip("no IPv6 on this machine")
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+            server.setblocking(False)
+            client.connect(server.getsockname())
+            client.settimeout(5)
+            memo = make[0](memoryview(bytearray(64)), 1 << 16)
+            loop = make[1](server.fileno(), memo)
+            client.send(header(7) + QUESTION)
+            left: list[drain.Waiting] = []
+            deadline = time.monotonic() + 5
+            while not left and time.monotonic() < deadline:
+                left = loop.run(1)
+            assert left[0][1] == b"\0" * 15 + b"\1"
+            assert loop.send(left[0][2], b"hello")
+            assert client.recv(100) == b"hello"
+            del loop
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=600),
+        st.tuples(
+            st.sampled_from([header(1), header(2, 0x0110), header(3, arcount=1)]),
+            st.binary(max_size=80),
+            st.sampled_from([b"", QUESTION, PLAIN_OPT, QUESTION + PLAIN_OPT]),
+        ).map(lambda parts: parts[0] + parts[2] + parts[1]),
+    )
+)
+def test_any_datagram_gets_the_same_from_both(datagram: bytes) -> None:
+    """Both know the datagram's own question if it has one; they must agree on what to do."""
+    outcomes = []
+    for make in ((drain_python.PythonMemo, drain_python.PythonDrain), native()):
+        counters = bytearray(64)
+        memo = make[0](memoryview(counters), 1 << 16)
+        memo.place(SOURCE, 1, 5, 0.0, 0.0)
+        if (form := plain_form(datagram)) is not None:
+            memo.put(1, form[0], form[1], reply_to(form[1]), (), (0,), 0, 1 << 60, 255)
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+        ):
+            server.bind(("127.0.0.1", 0))
+            server.setblocking(False)
+            client.connect(server.getsockname())
+            client.setblocking(False)
+            loop = make[1](server.fileno(), memo)
+            outcomes.append(Bench(memo, loop, client, counters).ask(datagram)[0])
+            del loop
+    assert outcomes[0] == outcomes[1]
