@@ -1,0 +1,183 @@
+"""The pool: which upstreams a question may go to and in which order; the door of this room.
+
+Owns the upstreams, their probes and the sockets. Knows no client, no policy and no cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from filterd.errors import ConfigError, Problem, UpstreamError
+from filterd.upstream.build import build_upstream
+from filterd.upstream.endpoint import parse
+from filterd.upstream.health import State
+from filterd.upstream.probe import Prober
+from filterd.upstream.question import UpstreamQuestion, UpstreamReply
+from filterd.upstream.race import Plan, Race
+from filterd.upstream.settings import PoolSettings, Strategy
+from filterd.upstream.sockets import Sockets
+from filterd.upstream.system import resolvers
+from filterd.upstream.upstream import Upstream, UpstreamStatus, status
+from filterd.wire.names import from_text, from_wire, to_wire
+
+EXCHANGE_SECONDS = 1.9
+"""No exchange takes longer, whatever deadline it was given: all dead must be told within 2 s."""
+HOUSEKEEPING_SECONDS = 10.0
+TRUST_AGAIN_ROUNDS = 60
+EXPLORE_EVERY = 50
+"""One question in so many starts with another than the fastest: its time may have changed."""
+_HEDGE = {
+    Strategy.PARALLEL: (2, 0.05, 0.4),
+    Strategy.FASTEST: (1, 0.05, 0.4),
+    Strategy.SEQUENTIAL: (1, 0.4, 0.8),
+}
+
+
+class Pool:
+    """All upstreams of this process. `start` and `close` belong to the running loop."""
+
+    def __init__(self, settings: PoolSettings) -> None:
+        """Reads every upstream; raises ConfigError with all problems at once."""
+        self._settings = settings
+        self._general, self._zones = _read(settings)
+        self._sockets: Sockets | None = None
+        self._upstreams: tuple[Upstream, ...] = ()
+        self._conditional: dict[bytes, tuple[Upstream, ...]] = {}
+        self._probers: dict[int, Prober] = {}
+        self._system: tuple[str, ...] = ()
+        self._housekeeping: asyncio.TimerHandle | None = None
+        self._rounds = 0
+        self._asked = 0
+
+    async def start(self) -> None:
+        """Make the upstreams ready; connects nothing yet."""
+        self._sockets = Sockets()
+        self._upstreams = self._build(self._general, None)
+        self._conditional = {zone: self._build(texts, zone) for zone, texts in self._zones.items()}
+        self._keep_house()
+
+    async def close(self) -> None:
+        """Close every connection and stop every probe."""
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+        for prober in self._probers.values():
+            prober.stop()
+        for upstream in self._every():
+            await upstream.transport.close()
+        if self._sockets is not None:
+            self._sockets.close()
+            self._sockets = None
+
+    async def exchange(self, question: UpstreamQuestion, deadline: float) -> UpstreamReply:
+        """Ask; `deadline` is in loop time. Raises UpstreamError (ede 22, 23 or 24).
+
+        The reply may be a SERVFAIL when every upstream said so; REFUSED never comes back.
+        """
+        candidates = self._conditional_for(question.name_wire) if self._conditional else None
+        if candidates is None:
+            candidates = self._upstreams
+        if not candidates:
+            raise UpstreamError("no upstream is configured and the system has no resolver")
+        now = asyncio.get_running_loop().time()
+        deadline = min(deadline, now + EXCHANGE_SECONDS)
+        race = Race(self._plan(candidates), question, deadline, self._attend)
+        race.start()
+        try:
+            return await race.future
+        finally:
+            race.cancel()
+
+    def snapshot(self) -> tuple[UpstreamStatus, ...]:
+        """The counters of every upstream, the conditional ones with their zone."""
+        general = tuple(status(upstream, "") for upstream in self._upstreams)
+        return general + tuple(
+            status(upstream, from_wire(zone))
+            for zone, upstreams in self._conditional.items()
+            for upstream in upstreams
+        )
+
+    def _plan(self, candidates: tuple[Upstream, ...]) -> Plan:
+        at_once, least, most = _HEDGE[self._settings.strategy]
+        if len(candidates) == 1:
+            return Plan(candidates, 1, least, most)
+        order = [one for one in candidates if one.health.state is State.UP]
+        held = [one for one in candidates if one.health.state is State.HELD]
+        if self._settings.strategy is not Strategy.SEQUENTIAL:
+            order.sort(key=lambda one: one.health.srtt)
+            self._asked += 1
+            if self._asked % EXPLORE_EVERY == 0:
+                order = order[1:] + order[:1]
+        held.sort(key=lambda one: one.health.held_until)
+        return Plan((*order, *held), min(at_once, len(order) or at_once), least, most)
+
+    def _conditional_for(self, name: bytes) -> tuple[Upstream, ...] | None:
+        """The upstreams of the longest configured zone at or above the name."""
+        at = 0
+        while True:
+            found = self._conditional.get(name[at:])
+            if found is not None:
+                return found
+            if not name[at]:
+                return None
+            at += 1 + name[at]
+
+    def _build(self, texts: tuple[str, ...], zone: bytes | None) -> tuple[Upstream, ...]:
+        if self._sockets is None:
+            raise RuntimeError("the pool has not been started")
+        made = tuple(build_upstream(parse(text), self._sockets, zone) for text in texts)
+        for upstream in made:
+            self._probers[id(upstream)] = Prober(upstream)
+        return made
+
+    def _attend(self, upstream: Upstream) -> None:
+        """A race saw an upstream fail, be outrun for long, or come back."""
+        self._probers[id(upstream)].attend()
+
+    def _every(self) -> list[Upstream]:
+        found = list(self._upstreams)
+        for upstreams in self._conditional.values():
+            found.extend(upstreams)
+        return found
+
+    def _keep_house(self) -> None:
+        """Follow resolv.conf, and give upstreams that were excused another chance."""
+        loop = asyncio.get_running_loop()
+        self._housekeeping = loop.call_later(HOUSEKEEPING_SECONDS, self._keep_house)
+        self._rounds += 1
+        if self._rounds % TRUST_AGAIN_ROUNDS == 0:
+            for upstream in self._every():
+                upstream.habits.trust_again()
+        if self._general:
+            return
+        found = resolvers(self._settings.resolv_conf, self._settings.own)
+        if found != self._system:
+            for upstream in self._upstreams:
+                self._probers.pop(id(upstream)).stop()
+            self._system = found
+            self._upstreams = self._build(found, None)
+
+
+def _read(
+    settings: PoolSettings,
+) -> tuple[tuple[str, ...], dict[bytes, tuple[str, ...]]]:
+    """The upstream texts by zone; raises ConfigError naming every one that cannot be read."""
+    problems: list[Problem] = []
+
+    def check(texts: tuple[str, ...], key: str) -> tuple[str, ...]:
+        for text in texts:
+            try:
+                parse(text)
+            except ValueError as error:
+                problems.append(Problem("settings", None, key, str(error)))
+        return texts
+
+    general = check(settings.upstreams, "upstreams")
+    zones: dict[bytes, tuple[str, ...]] = {}
+    for zone, texts in settings.conditional.items():
+        try:
+            zones[to_wire(from_text(zone))] = check(texts, f"conditional.{zone}")
+        except ValueError as error:
+            problems.append(Problem("settings", None, f"conditional.{zone}", str(error)))
+    if problems:
+        raise ConfigError(problems)
+    return general, zones

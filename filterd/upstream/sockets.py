@@ -1,0 +1,77 @@
+"""UDP sockets that live for one exchange, watched by one epoll of our own.
+
+An asyncio datagram endpoint costs a transport, a protocol and 256 KiB per receive; here a query
+costs one connected socket and one dictionary entry. Knows no DNS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+from typing import Protocol
+
+from filterd.errors import UpstreamError
+from filterd.wire import constants as iana
+
+RECEIVE_BYTES = 4096
+
+
+class Receiver(Protocol):
+    """Who is told about a socket's datagrams and errors."""
+
+    def on_readable(self) -> None:
+        """Something can be received, an ICMP error too."""
+
+
+class Sockets:
+    """Opens sockets connected to one address each; at most `limit` at a time."""
+
+    def __init__(self, limit: int = 2048) -> None:
+        self._limit = limit
+        self._receivers: dict[int, Receiver] = {}
+        self._epoll = select.epoll()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._epoll.fileno(), self._on_events)
+
+    def __len__(self) -> int:
+        return len(self._receivers)
+
+    def open(self, address: tuple[str, int], receiver: Receiver) -> socket.socket:
+        """A socket with a port that the kernel drew at random, accepting from `address` only.
+
+        Connected sockets take no datagram of another source (RFC 5452 §9.1) and are told of
+        ICMP errors. Raises UpstreamError: EDE 23 without a route, EDE 0 when this machine is
+        out of sockets, which says nothing about the upstream.
+        """
+        if len(self._receivers) >= self._limit:
+            raise UpstreamError("too many exchanges under way", iana.EDE_OTHER)
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        try:
+            sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        except OSError as error:
+            raise UpstreamError(f"no socket: {error.strerror}", iana.EDE_OTHER) from error
+        try:
+            sock.connect(address)
+            self._epoll.register(sock.fileno(), select.EPOLLIN)
+        except OSError as error:
+            sock.close()
+            raise UpstreamError(f"{address[0]}: {error.strerror}", iana.EDE_NETWORK) from error
+        self._receivers[sock.fileno()] = receiver
+        return sock
+
+    def release(self, sock: socket.socket) -> None:
+        """Close a socket of `open`; the kernel takes it out of the epoll by itself."""
+        self._receivers.pop(sock.fileno(), None)
+        sock.close()
+
+    def close(self) -> None:
+        """Stop watching; the exchanges still open are the owners' to cancel before."""
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+
+    def _on_events(self) -> None:
+        for fileno, _events in self._epoll.poll(0, 64):
+            receiver = self._receivers.get(fileno)
+            if receiver is not None:
+                receiver.on_readable()
