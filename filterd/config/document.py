@@ -1,0 +1,249 @@
+"""`filterd.yaml` ⇄ values: every mistake at once, with its line and the nearest known key."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from filterd.config.model import Address, CacheSettings, Listen, Tls
+from filterd.errors import ConfigError, Problem
+
+_UPSTREAM = re.compile(
+    r"(udp|tcp|tls)://(\[[0-9a-fA-F:.%a-z]+\]|[^\s/#:]+)(:\d+)?(#\S+)?|https://\S+"
+)
+_SPAN = re.compile(r"(\d+)\s*([smhd]?)")
+_SPAN_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def read(path: Path, base: Path) -> dict[str, Any]:
+    """The fields of `Settings` that the file gives; raises ConfigError with all its mistakes."""
+    reader = _Reader(str(path), base)
+    values = reader.mapping(reader.parse(path), "", _KEYS)
+    if not reader.problems:
+        _check_together(reader, values)
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return values
+
+
+def _check_together(reader: _Reader, values: Mapping[str, Any]) -> None:
+    cache, listen = values.get("cache"), values.get("listen")
+    if cache and cache.min_ttl > cache.max_ttl:
+        reader.report(None, "cache.min_ttl", "is larger than cache.max_ttl")
+    if listen and (listen.dot or listen.doh) and not (listen.tls.certificate and listen.tls.key):
+        reader.report(None, "listen.tls", "needs `certificate` and `key` for dot and doh")
+
+
+class _Reader:
+    """Walks the YAML nodes so that every problem can name its line."""
+
+    def __init__(self, file: str, base: Path) -> None:
+        self.file = file
+        self.base = base
+        self.problems: list[Problem] = []
+
+    def parse(self, path: Path) -> yaml.Node | None:
+        try:
+            return yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+        except OSError as error:
+            raise ConfigError([Problem(self.file, None, "", f"cannot be read: {error}")]) from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            mark = getattr(error, "problem_mark", None)
+            line = None if mark is None else mark.line + 1
+            text = getattr(error, "problem", None) or str(error)
+            raise ConfigError([Problem(self.file, line, "", f"is not YAML: {text}")]) from None
+
+    def mapping(
+        self, node: yaml.Node | None, prefix: str, known: Mapping[str, _Parse]
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, value, line in self.pairs(node, prefix):
+            name = f"{prefix}{key}"
+            if key not in known:
+                near = difflib.get_close_matches(key, known, 1, 0.5)
+                hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+                self.report(line, name, "is not a setting", hint)
+            elif key in values:
+                self.report(line, name, "is given twice")
+            else:
+                values[key] = None
+                self.value(values, key, (value, name, known[key]))
+        return values
+
+    def value(self, values: dict[str, Any], key: str, given: tuple[yaml.Node, str, _Parse]) -> None:
+        node, name, parse = given
+        try:
+            values[key] = parse(self, node, name)
+        except ValueError as error:
+            self.report(node.start_mark.line + 1, name, str(error))
+
+    def pairs(self, node: yaml.Node | None, prefix: str) -> list[tuple[str, yaml.Node, int]]:
+        if node is None or (isinstance(node, yaml.ScalarNode) and node.value == ""):
+            return []
+        if not isinstance(node, yaml.MappingNode):
+            line = node.start_mark.line + 1
+            self.report(line, prefix.rstrip(".") or "(file)", "must be `key: value` pairs")
+            return []
+        return [(str(k.value), v, k.start_mark.line + 1) for k, v in node.value]
+
+    def report(self, line: int | None, key: str, message: str, hint: str | None = None) -> None:
+        self.problems.append(Problem(self.file, line, key, message, hint))
+
+
+_Parse = Callable[[_Reader, yaml.Node, str], Any]
+
+
+def _scalar(node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise ValueError("must be a single value")
+    return str(node.value)
+
+
+def _null(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+
+
+def _each(parse: Callable[[str], Any]) -> _Parse:
+    def read(reader: _Reader, node: yaml.Node, name: str) -> tuple[Any, ...]:
+        if _null(node):
+            return ()
+        if not isinstance(node, yaml.SequenceNode):
+            raise ValueError('must be a list, such as ["…", "…"]')
+        items = []
+        for item in node.value:
+            try:
+                items.append(parse(_scalar(item)))
+            except ValueError as error:
+                reader.report(item.start_mark.line + 1, name, str(error))
+        return tuple(items)
+
+    return read
+
+
+def _address(text: str) -> Address:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError(f"`{text}` is not ADDRESS:PORT, such as 127.0.0.1:5353 or [::1]:5353")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        address = ip_address(bare.partition("%")[0])
+    except ValueError:
+        raise ValueError(f"`{host}` is not an IP address") from None
+    if (address.version == 6) != host.startswith("["):
+        raise ValueError(f"`{text}`: write an IPv6 address in brackets, an IPv4 address without")
+    return Address(bare, int(port))
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"`{text}` is not a network: {error}") from None
+
+
+def _upstream(text: str) -> str:
+    if not _UPSTREAM.fullmatch(text):
+        raise ValueError(
+            f"`{text}` is not an upstream: udp://IP, tcp://IP, tls://IP#NAME or https://NAME/PATH"
+        )
+    return text
+
+
+def _optional_address(reader: _Reader, node: yaml.Node, name: str) -> Address | None:
+    return None if _null(node) or _scalar(node) == "off" else _address(_scalar(node))
+
+
+def _path(reader: _Reader, node: yaml.Node, name: str) -> Path:
+    if _null(node) or not _scalar(node):
+        raise ValueError("must be a path")
+    return reader.base / _scalar(node)
+
+
+def _optional_path(reader: _Reader, node: yaml.Node, name: str) -> Path | None:
+    return None if _null(node) else _path(reader, node, name)
+
+
+def _number(low: int, high: int) -> _Parse:
+    def read(reader: _Reader, node: yaml.Node, name: str) -> int:
+        text = _scalar(node)
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"`{text}` is not a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _workers(reader: _Reader, node: yaml.Node, name: str) -> int:
+    if _scalar(node) == "auto":
+        return len(os.sched_getaffinity(0))
+    return int(_number(1, 256)(reader, node, name))
+
+
+def _span(reader: _Reader, node: yaml.Node, name: str) -> int:
+    match = _SPAN.fullmatch(_scalar(node))
+    if not match:
+        raise ValueError(f"`{_scalar(node)}` is not a length of time, such as 90s, 10m, 6h or 3d")
+    return int(match[1]) * _SPAN_SECONDS[match[2]]
+
+
+def _strategy(reader: _Reader, node: yaml.Node, name: str) -> str:
+    known = ("parallel", "fastest", "sequential")
+    if _scalar(node) not in known:
+        raise ValueError(f"`{_scalar(node)}` is none of {', '.join(known)}")
+    return _scalar(node)
+
+
+def _conditional(
+    reader: _Reader, node: yaml.Node, name: str
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    urls = _each(_upstream)
+    found = []
+    for zone, value, line in reader.pairs(node, f"{name}."):
+        try:
+            found.append((zone.lower().rstrip("."), urls(reader, value, f"{name}.{zone}")))
+        except ValueError as error:
+            reader.report(line, f"{name}.{zone}", str(error))
+    return tuple(found)
+
+
+def _group(make: Callable[..., Any], known: Mapping[str, _Parse]) -> _Parse:
+    def read(reader: _Reader, node: yaml.Node, name: str) -> Any:
+        return make(**reader.mapping(node, f"{name}.", known))
+
+    return read
+
+
+_LISTEN: dict[str, _Parse] = {
+    "dns": _each(_address),
+    "dot": _each(_address),
+    "doh": _each(_address),
+    "tls": _group(Tls, {"certificate": _optional_path, "key": _optional_path}),
+}
+_CACHE: dict[str, _Parse] = {
+    "size_mib": _number(1, 65536),
+    "min_ttl": _number(0, 86400),
+    "max_ttl": _number(1, 7 * 86400),
+    "stale": _span,
+}
+_KEYS: dict[str, _Parse] = {
+    "state_dir": _path,
+    "workers": _workers,
+    "listen": _group(Listen, _LISTEN),
+    "allow_from": _each(_network),
+    "upstreams": _each(_upstream),
+    "upstream_strategy": _strategy,
+    "conditional": _conditional,
+    "policies": _path,
+    "catalogue": _path,
+    "metrics": _optional_address,
+    "console": _optional_address,
+    "portal": _optional_address,
+    "cache": _group(CacheSettings, _CACHE),
+}
