@@ -140,7 +140,7 @@ def test_brute_force_attacker_on_a_small_row() -> None:
         }
         if same(suppress("2026-10", {"primary": guess}, RULE), seen):
             possible.add(secret)
-    assert min(possible) == 0
+    assert min(possible) <= 1
     assert max(possible) >= 40
 
 
