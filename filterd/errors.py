@@ -7,7 +7,6 @@
     ├── WireError        a message that cannot be read: answered with its rcode
     ├── UpstreamError    no usable reply: stale answer, or SERVFAIL with EDE
     ├── StorageError     the database refused: the operation failed, the process lives
-    ├── EvidenceError    a signed record that cannot be believed: refused with a stable code
     └── ControlError     a control request failed: code + text for people
 
 Raised low, caught at four edges: drain loop, resolve, control request, refresher.
@@ -25,13 +24,17 @@ class FilterdError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a document: where it is, what is wrong, what to write instead."""
+    """One mistake in a document: where it is, what is wrong, what to write instead.
+
+    `message_vi` is the same in Vietnamese for the console; empty where only English exists.
+    """
 
     file: str
     line: int | None
     key: str
     message: str
     suggestion: str | None = None
+    message_vi: str = ""
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line is not None else self.file
@@ -77,14 +80,6 @@ class UpstreamError(FilterdError):
 
 class StorageError(FilterdError):
     """The database refused or is damaged; nothing was half written."""
-
-
-class EvidenceError(FilterdError):
-    """A record of evidence that is refused; `code` is stable for scripts and for the office."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class ControlError(FilterdError):

@@ -1,1 +1,1 @@
-"""Evidence about the filter, never about a pupil: method, self-test, summaries, report."""
+"""Proof about the filter, never about pupils: self-test, exposure, indicators, signing, audit."""

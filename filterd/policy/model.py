@@ -129,7 +129,10 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """An age band and what it may see. `pupils` False is staff: the pupils' floor is not theirs."""
+    """An age band and what it may see. `pupils` False is staff: the pupils' floor is not theirs.
+
+    `allowed` and `allowed_groups` (bundles of the must-allow pack) count in allow-only mode.
+    """
 
     id: TierId
     title: Title
@@ -139,6 +142,7 @@ class Tier:
     allowed_services: frozenset[ServiceId] = frozenset()
     allow_only: bool = False
     allowed: tuple[Name, ...] = ()
+    allowed_groups: tuple[str, ...] = ()
     safe_search: frozenset[str] = frozenset()
     youtube: YouTube = YouTube.OFF
     block_unsafe_engines: bool = False
