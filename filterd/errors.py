@@ -7,6 +7,7 @@
     ├── WireError        a message that cannot be read: answered with its rcode
     ├── UpstreamError    no usable reply: stale answer, or SERVFAIL with EDE
     ├── StorageError     the database refused: the operation failed, the process lives
+    ├── EvidenceError    a signed record that cannot be believed: refused with a stable code
     └── ControlError     a control request failed: code + text for people
 
 Raised low, caught at four edges: drain loop, resolve, control request, refresher.
@@ -80,6 +81,14 @@ class UpstreamError(FilterdError):
 
 class StorageError(FilterdError):
     """The database refused or is damaged; nothing was half written."""
+
+
+class EvidenceError(FilterdError):
+    """A record of evidence that is refused; `code` is stable for scripts and for the office."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ControlError(FilterdError):

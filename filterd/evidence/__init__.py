@@ -1,1 +1,1 @@
-"""Proof about the filter, never about pupils: self-test, exposure, indicators, signing, audit."""
+"""Evidence about the filter, never about a pupil: method, self-test, summaries, report."""

@@ -1,0 +1,159 @@
+"""Ed25519 signatures with the device's own key, and the envelope that carries them.
+
+Knows no meaning of what is signed except its kind: the kind is part of the signed bytes, so a
+challenge answer can never pass as a summary. Keys lie in `state_dir/keys`, readable by the
+service alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from filterd.errors import EvidenceError
+
+FORMAT = "filterd.signed/1"
+SUMMARY, CHALLENGE, REPORT, HANDOFF = "summary", "challenge", "report", "handoff"
+KEY_FILE = "device.pem"
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signed body: `device` is the fingerprint of the key, `body` the exact signed text."""
+
+    kind: str
+    device: str
+    body: bytes
+    signature: bytes
+
+    def encode(self) -> bytes:
+        """The envelope as one JSON object; `body` stays readable text inside."""
+        fields = {
+            "format": FORMAT,
+            "kind": self.kind,
+            "device": self.device,
+            "body": self.body.decode("utf-8"),
+            "signature": base64.b64encode(self.signature).decode("ascii"),
+        }
+        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def decode(envelope: bytes, max_bytes: int = 1024 * 1024) -> Signed:
+    """The envelope in these bytes, nothing verified; EvidenceError `envelope`."""
+    if len(envelope) > max_bytes:
+        raise EvidenceError("envelope", f"{len(envelope)} bytes, limit {max_bytes}")
+    try:
+        raw = json.loads(envelope)
+        if set(raw) != {"format", "kind", "device", "body", "signature"} or raw["format"] != FORMAT:
+            raise ValueError("not a " + FORMAT)
+        return Signed(
+            kind=str(raw["kind"]),
+            device=str(raw["device"]),
+            body=raw["body"].encode("utf-8"),
+            signature=base64.b64decode(raw["signature"], validate=True),
+        )
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
+        raise EvidenceError("envelope", f"not a signed record: {error}") from None
+
+
+def fingerprint(public: bytes) -> str:
+    """The device id: first 128 bits of SHA-256 over the raw 32-octet public key, in hexadecimal."""
+    return hashlib.sha256(public).hexdigest()[:32]
+
+
+def verify(signed: Signed, public: bytes, kind: str) -> bytes:
+    """The body when `public` (raw, 32 octets) signed it as `kind`; EvidenceError otherwise.
+
+    Codes: `kind` (signed for another purpose), `device` (another key's name), `signature`.
+    """
+    if signed.kind != kind:
+        raise EvidenceError("kind", f"signed as {signed.kind!r}, expected {kind!r}")
+    if signed.device != fingerprint(public):
+        raise EvidenceError("device", "the envelope names another device's key")
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(
+            signed.signature, _message(kind, signed.body)
+        )
+    except (InvalidSignature, ValueError):
+        raise EvidenceError("signature", "the signature does not fit the record") from None
+    return signed.body
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKey:
+    """The private key of one box; `public` is what the office pins."""
+
+    private: Ed25519PrivateKey
+    public: bytes
+
+    @property
+    def id(self) -> str:
+        return fingerprint(self.public)
+
+    def sign(self, kind: str, body: bytes) -> Signed:
+        return Signed(kind, self.id, body, self.private.sign(_message(kind, body)))
+
+
+def device_key(directory: Path) -> DeviceKey:
+    """The key in this directory, made on first use (0600, in a 0700 directory, fsynced).
+
+    EvidenceError `key` when the file is not an Ed25519 key or others may read it.
+    """
+    path = directory / KEY_FILE
+    if not path.exists():
+        _create(path)
+    if path.stat().st_mode & 0o077:
+        raise EvidenceError("key", f"{path} may be read by others: chmod 600")
+    try:
+        private = load_pem_private_key(path.read_bytes(), password=None)
+    except ValueError as error:
+        raise EvidenceError("key", f"{path}: {error}") from None
+    if not isinstance(private, Ed25519PrivateKey):
+        raise EvidenceError("key", f"{path} holds no Ed25519 key")
+    return from_private(private)
+
+
+def from_private(private: Ed25519PrivateKey) -> DeviceKey:
+    return DeviceKey(private, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _message(kind: str, body: bytes) -> bytes:
+    return f"{FORMAT}\n{kind}\n".encode("ascii") + body

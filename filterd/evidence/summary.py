@@ -1,0 +1,63 @@
+"""The daily summary as bytes: checked against its schema, canonical, the same on every machine.
+
+Knows the shape only. Facts are gathered by `recorder`, signatures made by `signing`.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import cast
+
+from jsonschema import Draft202012Validator
+
+from filterd.errors import EvidenceError
+from filterd.evidence.canonical import canonical
+from filterd.evidence.records import Summary
+
+FORMAT = "filterd.summary/1"
+FIRST = "0" * 64
+"""`previous` of a device's first summary."""
+MAX_BYTES = 256 * 1024
+"""A summary of 20 categories, 6 tiers and 200 lists is about 40 KiB."""
+
+
+@cache
+def schema() -> dict[str, object]:
+    """The JSON Schema (2020-12) of the format, as shipped to everyone who reads summaries."""
+    text = files("filterd.evidence").joinpath("schemas", "summary-1.json").read_text("utf-8")
+    return cast("dict[str, object]", json.loads(text))
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(schema())
+
+
+def encode(summary: Summary) -> bytes:
+    """Canonical bytes of a summary; EvidenceError `schema` when it is not one."""
+    _check(summary)
+    return canonical(summary)
+
+
+def decode(body: bytes) -> Summary:
+    """The summary in these bytes. EvidenceError: `size`, `json`, `schema`, or `canonical` when the
+    same summary would be written differently (so one summary has one digest)."""
+    if len(body) > MAX_BYTES:
+        raise EvidenceError("size", f"summary of {len(body)} bytes, limit {MAX_BYTES}")
+    try:
+        record = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError("json", f"not JSON: {error}") from None
+    _check(record)
+    if canonical(record) != body:
+        raise EvidenceError("canonical", "not in canonical form")
+    return cast("Summary", record)
+
+
+def _check(record: object) -> None:
+    error = next(_validator().iter_errors(record), None)
+    if error is not None:
+        path = "/".join(str(part) for part in error.absolute_path) or "(root)"
+        raise EvidenceError("schema", f"{path}: {error.message[:200]}")
