@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from filterd.errors import UpstreamError
-from filterd.upstream.message import Facts
 from filterd.upstream.question import UpstreamQuestion
+from filterd.upstream.scan import Facts
 
 
 class Arrival(NamedTuple):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 
 from filterd.errors import ConfigError, Problem, UpstreamError
-from filterd.upstream.build import build_upstream
-from filterd.upstream.endpoint import parse
+from filterd.upstream.build import Builder
+from filterd.upstream.endpoint import Scheme, parse
 from filterd.upstream.health import State
 from filterd.upstream.probe import Prober
 from filterd.upstream.question import UpstreamQuestion, UpstreamReply
@@ -41,6 +41,7 @@ class Pool:
         self._settings = settings
         self._general, self._zones = _read(settings)
         self._sockets: Sockets | None = None
+        self._builder: Builder | None = None
         self._upstreams: tuple[Upstream, ...] = ()
         self._conditional: dict[bytes, tuple[Upstream, ...]] = {}
         self._probers: dict[int, Prober] = {}
@@ -52,6 +53,9 @@ class Pool:
     async def start(self) -> None:
         """Make the upstreams ready; connects nothing yet."""
         self._sockets = Sockets()
+        system = resolvers(self._settings.resolv_conf, self._settings.own)
+        plain = tuple(text for text in self._general if parse(text).scheme is Scheme.UDP)
+        self._builder = Builder(self._sockets, self._settings.ca_file, plain or system)
         self._upstreams = self._build(self._general, None)
         self._conditional = {zone: self._build(texts, zone) for zone, texts in self._zones.items()}
         self._keep_house()
@@ -64,9 +68,10 @@ class Pool:
             prober.stop()
         for upstream in self._every():
             await upstream.transport.close()
-        if self._sockets is not None:
+        if self._builder is not None and self._sockets is not None:
+            await self._builder.close()
             self._sockets.close()
-            self._sockets = None
+            self._builder = self._sockets = None
 
     async def exchange(self, question: UpstreamQuestion, deadline: float) -> UpstreamReply:
         """Ask; `deadline` is in loop time. Raises UpstreamError (ede 22, 23 or 24).
@@ -122,9 +127,9 @@ class Pool:
             at += 1 + name[at]
 
     def _build(self, texts: tuple[str, ...], zone: bytes | None) -> tuple[Upstream, ...]:
-        if self._sockets is None:
+        if self._builder is None:
             raise RuntimeError("the pool has not been started")
-        made = tuple(build_upstream(parse(text), self._sockets, zone) for text in texts)
+        made = tuple(self._builder.upstream(text, zone) for text in texts)
         for upstream in made:
             self._probers[id(upstream)] = Prober(upstream)
         return made

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from filterd.errors import UpstreamError
 from filterd.upstream.attempt import Arrival, Attempt, Outcome
-from filterd.upstream.message import clip
 from filterd.upstream.question import UpstreamQuestion, UpstreamReply
+from filterd.upstream.scan import clip
 from filterd.upstream.upstream import Upstream
 from filterd.wire import constants as iana
 

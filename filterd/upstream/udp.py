@@ -12,17 +12,9 @@ import socket
 from filterd.errors import UpstreamError
 from filterd.upstream.attempt import Arrival, Attempt, Done, Outcome, Transport
 from filterd.upstream.habits import Habits
-from filterd.upstream.message import (
-    Facts,
-    Fit,
-    bare_refusal,
-    build,
-    cookie_option,
-    fit,
-    inspect,
-    mix_case,
-)
+from filterd.upstream.message import Fit, bare_refusal, build, cookie_option, fit, mix_case
 from filterd.upstream.question import UpstreamQuestion
+from filterd.upstream.scan import Facts, inspect
 from filterd.upstream.sockets import RECEIVE_BYTES, Sockets
 from filterd.wire import constants as iana
 
