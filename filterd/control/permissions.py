@@ -34,7 +34,7 @@ class Permission(enum.StrEnum):
     LOCAL = "local"  # only the machine's own administrator
 
 
-_VIEW = frozenset({Permission.SELF, Permission.VIEW, Permission.EVIDENCE})
+_VIEW = frozenset({Permission.SELF, Permission.PORTAL, Permission.VIEW, Permission.EVIDENCE})
 _EDIT = _VIEW | {
     Permission.TIMED,
     Permission.EDIT,

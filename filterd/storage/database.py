@@ -167,6 +167,8 @@ def _told(path: Path) -> Any:
     """Turn the errors of sqlite3 into words that say what to do."""
     try:
         yield
+    except UnicodeDecodeError as error:  # text that sqlite gave back is no text any more
+        raise Damaged(f"{path} is damaged: {error}") from error
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
