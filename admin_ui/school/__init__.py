@@ -1,1 +1,24 @@
-"""The school's console."""
+"""The school's console: what school staff see. `create_app` puts it together.
+
+Talks to filterd only through the control socket; owns no state besides its pages.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from admin_ui.school import navigation
+from admin_ui.school.access import ACCESS, admit
+from admin_ui.school.views import BLUEPRINTS
+from admin_ui.shared import web
+from admin_ui.shared.control import GUEST, Call
+
+
+def create_app(call: Call | None = None) -> Flask:
+    """The console as a WSGI app; `call` replaces the control socket in tests."""
+    app = web.create(__name__, who=GUEST, call=call)
+    app.template_folder = "templates"
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    app.context_processor(navigation.context)
+    return web.guarded(app, ACCESS, admit)

@@ -1,0 +1,180 @@
+"""The frame that every web app stands in: Flask app, guard, languages, shared pages, error pages.
+
+Owns what the apps have in common; knows no noun. `serve` runs an app under waitress.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import waitress
+from flask import (
+    Blueprint,
+    Flask,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from admin_ui.shared import control, i18n, security
+from admin_ui.shared.fields import FieldError
+from filterd.errors import ControlError
+
+HERE = Path(__file__).parent
+THEMES = ("auto", "light", "dark")
+STATUS = {
+    "denied": 403,
+    "signed_out": 401,
+    "not_found": 404,
+    "conflict": 409,
+    "too_soon": 429,
+    "unavailable": 503,
+}
+Guard = Callable[[str], Response | None]
+
+shared = Blueprint(
+    "shared",
+    __name__,
+    static_folder="static",
+    static_url_path="/shared",
+    template_folder="templates",
+)
+
+
+def create(name: str, *, who: str, call: control.Call | None = None) -> Flask:
+    """An app with languages, filters and error pages, but no page and no guard yet."""
+    app = Flask(name, static_folder=None)
+    app.secret_key = os.environ.get("FILTERD_FORM_KEY") or secrets.token_bytes(32)
+    app.url_map.merge_slashes = False
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    control.install(app, call, who)
+    i18n.install(app)
+    app.register_blueprint(shared)
+    version = hashlib.sha256(
+        b"".join(path.read_bytes() for path in sorted((HERE / "static").iterdir()))
+    ).hexdigest()[:10]
+    app.context_processor(lambda: frame(version))
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(ControlError, control_error)
+    return app
+
+
+def frame(version: str) -> dict[str, object]:
+    """What every template knows."""
+    theme = request.cookies.get("filterd_theme", "auto")
+    return {
+        "language": i18n.language(),
+        "languages": i18n.LANGUAGES,
+        "theme": theme if theme in THEMES else "auto",
+        "assets": version,
+    }
+
+
+def here() -> str:
+    """The page being shown, for forms that lead back to it."""
+    return request.full_path.rstrip("?") if request.method == "GET" else "/"
+
+
+def back(default: str = "/") -> Response:
+    """To the page the form named, never to another site."""
+    target = request.values.get("back", default)
+    local = target.startswith("/") and not target.startswith(("//", "/\\")) and "\n" not in target
+    return redirect(target if local else default, 303)
+
+
+@shared.post("/preferences")
+def preferences() -> Response:
+    """Language and colours of this browser."""
+    answer = back()
+    year = 365 * 86400
+    if request.form.get("language") in i18n.LANGUAGES:
+        answer.set_cookie(
+            i18n.COOKIE, request.form["language"], max_age=year, httponly=True, samesite="Lax"
+        )
+    if request.form.get("theme") in THEMES:
+        answer.set_cookie(
+            "filterd_theme", request.form["theme"], max_age=year, httponly=True, samesite="Lax"
+        )
+    return answer
+
+
+def http_error(error: HTTPException) -> Response:
+    """An error page in words, with a way on; a form error goes back to its form."""
+    if isinstance(error, FieldError) and request.method == "POST" and request.form.get("back"):
+        flash(str(error.description), "bad")
+        return back()
+    code = error.code or 500
+    if isinstance(error.response, Response):
+        return error.response
+    if request.path.startswith("/api/"):
+        body = {"error": {"code": error.name.lower().replace(" ", "_"), "message": error.name}}
+        return make_response(body, code)
+    reason = "expired" if isinstance(error, CSRFError) else str(code)
+    text = error.description if isinstance(error, FieldError) else None
+    return make_response(render_template("shared/error.html", reason=reason, text=text), code)
+
+
+def control_error(error: ControlError) -> Response:
+    """A refusal by filterd: back to the form with its words, or a page of its own."""
+    if error.code == "signed_out":
+        answer = redirect(url_for("sign_in.form"), 303)
+        answer.delete_cookie("filterd_session")
+        return answer
+    if error.code == "needs_approval":
+        flash(i18n.gettext("Sent to a second person for approval."), "ok")
+        return back()
+    if request.method == "POST" and request.form.get("back"):
+        flash(message(error), "bad")
+        return back()
+    status = STATUS.get(error.code, 400)
+    page = render_template("shared/error.html", reason=error.code, text=message(error))
+    return make_response(page, status)
+
+
+def message(error: ControlError) -> str:
+    """The refusal's text in this request's language."""
+    return i18n.either(control.details(error).get("message") or str(error))
+
+
+def guarded(app: Flask, access: Mapping[str, str], guard: Guard) -> Flask:
+    """The app with its guard: `access` names every endpoint, the shared ones are added."""
+    whole = {**access, "shared.static": security.PUBLIC, "shared.preferences": security.PUBLIC}
+    security.install(app, whole, guard)
+    app.jinja_env.globals["here"] = here
+    macros: Any = app.jinja_env.get_template("shared/macros.html").module
+    app.jinja_env.globals["ui"] = macros
+    return app
+
+
+def serve(app: Flask, default: str) -> None:
+    """Run under waitress at `--listen HOST:PORT`, bounded so that DNS never starves."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--listen", default=default, metavar="HOST:PORT")
+    parser.add_argument("--behind", metavar="ADDRESS", help="trusted TLS proxy in front of this")
+    options = parser.parse_args()
+    if options.behind:
+        app.config["SESSION_COOKIE_SECURE"] = True
+    waitress.serve(
+        app,
+        listen=options.listen,
+        threads=4,
+        connection_limit=100,
+        channel_timeout=30,
+        max_request_body_size=4 * 1024 * 1024,
+        max_request_header_size=16 * 1024,
+        trusted_proxy=options.behind,
+        trusted_proxy_headers={"x-forwarded-for", "x-forwarded-proto"} if options.behind else None,
+        ident=None,
+    )
