@@ -11,9 +11,18 @@ import sys
 from pathlib import Path
 
 from filterd.config.document import read
-from filterd.config.model import Address, CacheSettings, Listen, Settings, Tls
+from filterd.config.model import Address, CacheSettings, GatewaySettings, Listen, Settings, Tls
 
-__all__ = ["Address", "CacheSettings", "Listen", "Settings", "Tls", "find", "load"]
+__all__ = [
+    "Address",
+    "CacheSettings",
+    "GatewaySettings",
+    "Listen",
+    "Settings",
+    "Tls",
+    "find",
+    "load",
+]
 
 SHARE = (Path(sys.prefix) / "share" / "filterd", Path("/usr/share/filterd"))
 SYSTEM_FILE = Path("/etc/filterd/filterd.yaml")

@@ -12,12 +12,13 @@ from typing import Any
 
 import yaml
 
-from filterd.config.model import Address, CacheSettings, Listen, Tls
+from filterd.config.model import Address, CacheSettings, GatewaySettings, Listen, Tls
 from filterd.errors import ConfigError, Problem
 
 _UPSTREAM = re.compile(
     r"(udp|tcp|tls)://(\[[0-9a-fA-F:.%a-z]+\]|[^\s/#:]+)(:\d+)?(#\S+)?|https://\S+"
 )
+_INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
 _SPAN = re.compile(r"(\d+)\s*([smhd]?)")
 _SPAN_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -148,6 +149,22 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         raise ValueError(f"`{text}` is not a network: {error}") from None
 
 
+def _interface(text: str) -> str:
+    if not _INTERFACE.fullmatch(text):
+        raise ValueError(f"`{text}` is not the name of a network interface, such as eth1 or lan.20")
+    return text
+
+
+def _truth(reader: _Reader, node: yaml.Node, name: str) -> bool:
+    if _scalar(node) not in ("true", "false"):
+        raise ValueError(f"`{_scalar(node)}` is neither true nor false")
+    return _scalar(node) == "true"
+
+
+def _paths(reader: _Reader, node: yaml.Node, name: str) -> tuple[Path, ...]:
+    return tuple(reader.base / text for text in _each(str)(reader, node, name))
+
+
 def _upstream(text: str) -> str:
     if not _UPSTREAM.fullmatch(text):
         raise ValueError(
@@ -232,6 +249,14 @@ _CACHE: dict[str, _Parse] = {
     "max_ttl": _number(1, 7 * 86400),
     "stale": _span,
 }
+_GATEWAY: dict[str, _Parse] = {
+    "interfaces": _each(_interface),
+    "exempt": _each(_network),
+    "resolver_addresses": _paths,
+    "block_vpn": _truth,
+    "leases": _paths,
+    "radius": _optional_address,
+}
 _KEYS: dict[str, _Parse] = {
     "state_dir": _path,
     "workers": _workers,
@@ -246,4 +271,5 @@ _KEYS: dict[str, _Parse] = {
     "console": _optional_address,
     "portal": _optional_address,
     "cache": _group(CacheSettings, _CACHE),
+    "gateway": _group(GatewaySettings, _GATEWAY),
 }

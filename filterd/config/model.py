@@ -63,6 +63,22 @@ ALLOW_FROM = _networks(
 
 
 @dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """The firewall of a box in the path: no interface means that this box has none.
+
+    `interfaces`: where the school's devices come in. `exempt`: sources that may ask any resolver.
+    `resolver_addresses`: files of further public resolvers. `leases`: DHCP lease files to read.
+    """
+
+    interfaces: tuple[str, ...] = ()
+    exempt: tuple[IPv4Network | IPv6Network, ...] = ()
+    resolver_addresses: tuple[Path, ...] = ()
+    block_vpn: bool = True
+    leases: tuple[Path, ...] = ()
+    radius: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything `filterd.yaml` says, every path absolute, every default filled in."""
 
@@ -79,6 +95,7 @@ class Settings:
     console: Address | None = Address("127.0.0.1", 8053)
     portal: Address | None = Address("127.0.0.1", 8054)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
     source: Path | None = None
 
     @property

@@ -61,8 +61,8 @@ def parse(text: str) -> Endpoint:
     except ValueError:
         known = ", ".join(f"{scheme}://" for scheme in Scheme)
         raise ValueError(f"{text!r}: the scheme must be one of {known}") from None
-    host, port = parts.hostname or "", parts.port or _PORT[scheme]
-    if not host or parts.username is not None or parts.query:
+    host, port = parts.hostname or "", _PORT[scheme] if parts.port is None else parts.port
+    if not host or not port or parts.username is not None or parts.query:
         raise ValueError(f"{text!r}: write it as {scheme}://address[:port]")
     name, addresses, pins = _fragment(text, parts)
     if scheme not in _ENCRYPTED and (parts.fragment or parts.path.strip("/")):

@@ -1,0 +1,80 @@
+"""The firewall on this machine: from settings to running rules, and whether they still run.
+
+Between the pure rules (`firewall`), nft (`nft`) and the live test (`probe`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from filterd.config import Settings
+from filterd.errors import ConfigError, Problem
+from filterd.gateway import addresses, nft, probe
+from filterd.gateway.firewall import Plan, render, render_closed
+
+_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `firewall check`: `good`, and words for both outcomes."""
+
+    subject: str
+    good: bool
+    text: str
+
+
+def plan(settings: Settings) -> Plan:
+    """The plan of the settings; ConfigError when they name no interface of the school."""
+    gateway = settings.gateway
+    if not gateway.interfaces:
+        file = str(settings.source or "filterd.yaml")
+        hint = 'gateway: {interfaces: ["eth1"]}, or run `filterd setup`'
+        message = "no interface of the school is named, so there is nothing to protect"
+        raise ConfigError([Problem(file, None, "gateway.interfaces", message, hint)])
+    shipped = settings.blocklists / addresses.SHIPPED
+    ports = [address.port for address in settings.listen.dns]
+    return Plan(
+        interfaces=gateway.interfaces,
+        exempt=gateway.exempt,
+        resolvers=addresses.load((shipped, *gateway.resolver_addresses)),
+        dns_port=ports[0] if ports else 53,
+        block_vpn=gateway.block_vpn,
+    )
+
+
+def apply(wish: Plan, closed: bool = False) -> None:
+    """Load the rules as one transaction; what was counted before goes on counting."""
+    running = nft.listing()
+    counted = nft.counted(running) if running else {}
+    nft.load((render_closed if closed else render)(wish, counted))
+
+
+def check(wish: Plan, live: bool = True) -> list[Finding]:
+    """Compare running with wanted rules and, if `live`, try to go around them."""
+    running = nft.listing()
+    if running is None:
+        return [Finding("rules", False, "not loaded: run `filterd firewall apply`")]
+    different = nft.differences(running, nft.wanted(render(wish)))
+    findings = [
+        Finding("rules", not different, "as wanted" if not different else "; ".join(different))
+    ]
+    others = nft.other_captures()
+    findings.append(Finding("other tables", not others, "; ".join(others) or "none interferes"))
+    findings.append(_forwarding())
+    if live:
+        findings += [Finding(r.subject, r.good, r.text) for r in probe.run(wish)]
+    return findings
+
+
+def attempts() -> dict[str, int]:
+    """Attempts to go around the filter since the rules were first loaded, by kind."""
+    running = nft.listing()
+    return nft.packets(nft.counted(running)) if running else {}
+
+
+def _forwarding() -> Finding:
+    on = _FORWARD.read_text("ascii").strip() == "1"
+    text = "on" if on else "off: this box forwards nothing, so it is not in the devices' path"
+    return Finding("forwarding", on, text)
