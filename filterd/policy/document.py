@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from filterd.errors import PolicyError, Problem
+from filterd.policy.dump import dump as dump
 from filterd.policy.model import Policy, Tier, TierId
 from filterd.policy.reader import Fields, Log, ValueProblem
-from filterd.policy.school_document import KEYS, School, read_school
+from filterd.policy.schema import schema as schema
+from filterd.policy.school_document import KEYS, SCHOOL, School, read_school
 from filterd.policy.taxonomy import Taxonomy
 from filterd.policy.tier_document import known_words, read_tier
 from filterd.policy.tree import Mapping as Tree
 from filterd.policy.tree import read_tree
 
-SCHOOL = "school.yaml"
 MAX_TIERS = 32
 
 

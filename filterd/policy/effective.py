@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from filterd.policy import special_names
+from filterd.policy import origins, special_names
 from filterd.policy.addresses import internal
-from filterd.policy.model import CategoryId, ListId, Name, Override
+from filterd.policy.model import CategoryId, Name, Override
 from filterd.policy.special_names import Kind
 from filterd.policy.tables import Rules, ServiceRule, Tables, filtered, local_answer
 from filterd.policy.verdict import (
@@ -27,8 +27,6 @@ from filterd.policy.verdict import (
 )
 from filterd.wire.names import ancestors
 
-AUTHORITY = CategoryId("authority")
-SCHOOL_FILE = "school.yaml"
 EDE_BLOCKED, EDE_CENSORED = 15, 16
 
 
@@ -155,11 +153,7 @@ class Effective:
         if authority:
             for name in above:
                 if name in authority:
-                    rule = f"{name} ({authority[name].document})"
-                    origin = Origin(
-                        Step.FLOOR_EVERYONE, rule, ListId(AUTHORITY), AUTHORITY, SCHOOL_FILE
-                    )
-                    return self._block(origin, ede=EDE_CENSORED)
+                    return self._block(origins.ordered(authority[name]), ede=EDE_CENSORED)
         excepted = chosen is not None and chosen[1]
         for step, categories in self._floors:
             for listing in listings:
@@ -184,12 +178,12 @@ class Effective:
     def _local(self, question: Question, above: tuple[Name, ...]) -> Verdict | None:
         records = self._tables.records.get(question.name)
         if records is not None:
-            origin = Origin(Step.LOCAL, question.name, file=SCHOOL_FILE)
+            origin = Origin(Step.LOCAL, question.name, file=origins.SCHOOL_FILE)
             return Rewritten(origin, local_answer(records, question.qtype), None)
         if self._tables.served:
             for name in above:
                 if name in self._tables.served:
-                    return Allowed(Origin(Step.LOCAL, name, file=SCHOOL_FILE))
+                    return Allowed(Origin(Step.LOCAL, name, file=origins.SCHOOL_FILE))
         return None
 
     def _is_served(self, above: tuple[Name, ...]) -> bool:
@@ -205,10 +199,10 @@ class Effective:
         # An allowed search engine still searches safely, unless the school says otherwise.
         if not override.safe_search and (found := self._rewrite(question)) is not None:
             return found
-        return Allowed(_written(override))
+        return Allowed(origins.written(override))
 
     def _by_override(self, override: Override) -> Blocked:
-        return self._block(_written(override))
+        return self._block(origins.written(override))
 
     def _listed(
         self, listings: tuple[Listing, ...], above: tuple[Name, ...]
@@ -227,7 +221,7 @@ class Effective:
             if listing.exception or category == spared or category not in self._rules.blocked:
                 continue
             if listing.rewrite is not None:
-                origin, shared = _from(Step.CATEGORY, listing), _shared(listings)
+                origin, shared = origins.listed(Step.CATEGORY, listing), origins.shared(listings)
                 return Rewritten(origin, listing.rewrite, shared=shared)
             return self._by_listing(Step.CATEGORY, listing, listings)
         if rule is not None and rule.by_category and rule.service.category not in judged:
@@ -243,14 +237,11 @@ class Effective:
         return None
 
     def _by_service(self, step: Step, rule: ServiceRule) -> Blocked:
-        service = rule.service
-        return self._block(
-            Origin(step, service.id, ListId("services"), service.category, "services.yaml")
-        )
+        return self._block(origins.service(step, rule.service))
 
     def _by_listing(self, step: Step, listing: Listing, listings: tuple[Listing, ...]) -> Blocked:
-        ede = EDE_CENSORED if listing.category == AUTHORITY else EDE_BLOCKED
-        return self._block(_from(step, listing), _shared(listings), ede)
+        ede = EDE_CENSORED if listing.category == origins.AUTHORITY else EDE_BLOCKED
+        return self._block(origins.listed(step, listing), origins.shared(listings), ede)
 
     def _address(self, listing: Listing, chosen: tuple[Override, bool] | None) -> Blocked | None:
         excepted = chosen is not None and chosen[1] and listing.category not in self._tables.fixed
@@ -289,20 +280,8 @@ class Effective:
 
     def _allowed(self, listings: tuple[Listing, ...]) -> Allowed:
         """Forwarded although lists speak of the name: by an exception, or of open categories."""
-        shared = _shared(listings)
+        shared = origins.shared(listings)
         for listing in listings:
             if listing.exception and listing.category in self._rules.blocked:
-                return Allowed(_from(Step.EXCEPTION, listing), shared)
+                return Allowed(origins.listed(Step.EXCEPTION, listing), shared)
         return self._forward if shared else Allowed(self._forward.origin, shared)
-
-
-def _written(override: Override) -> Origin:
-    return Origin(Step.OVERRIDE, override.name, file=SCHOOL_FILE, line=override.line)
-
-
-def _from(step: Step, listing: Listing) -> Origin:
-    return Origin(step, listing.rule, listing.list, listing.category, listing.file, listing.line)
-
-
-def _shared(listings: tuple[Listing, ...]) -> bool:
-    return not any(listing.personal for listing in listings)

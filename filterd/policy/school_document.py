@@ -37,6 +37,7 @@ from filterd.policy.reader import Fields, ValueProblem, choice, whole
 from filterd.policy.tables import RECORD_TYPES
 from filterd.policy.tree import Scalar
 
+SCHOOL = "school.yaml"
 KEYS = (
     *("identity", "time_zone", "tiers", "unknown", "calendar", "segments", "devices", "local"),
     *("portal", "overrides", "exams", "authority"),

@@ -1,0 +1,35 @@
+"""Where verdicts come from: the `Origin` of each kind of rule, told alike everywhere."""
+
+from __future__ import annotations
+
+from filterd.policy.model import AuthorityEntry, CategoryId, ListId, Override, Service
+from filterd.policy.verdict import Listing, Origin, Step
+
+AUTHORITY = CategoryId("authority")
+SCHOOL_FILE = "school.yaml"
+
+
+def written(override: Override) -> Origin:
+    """An override of the school, with the line it stands in."""
+    return Origin(Step.OVERRIDE, override.name, file=SCHOOL_FILE, line=override.line)
+
+
+def listed(step: Step, listing: Listing) -> Origin:
+    """A rule of a blocklist."""
+    return Origin(step, listing.rule, listing.list, listing.category, listing.file, listing.line)
+
+
+def ordered(order: AuthorityEntry) -> Origin:
+    """An authority's order in the policy."""
+    rule = f"{order.name} ({order.document})"
+    return Origin(Step.FLOOR_EVERYONE, rule, ListId(AUTHORITY), AUTHORITY, SCHOOL_FILE)
+
+
+def service(step: Step, found: Service) -> Origin:
+    """A service of the catalogue, blocked by name or by its category."""
+    return Origin(step, found.id, ListId("services"), found.category, "services.yaml")
+
+
+def shared(listings: tuple[Listing, ...]) -> bool:
+    """Whether the outcome holds for every asker: no personal rule took part."""
+    return not any(listing.personal for listing in listings)
