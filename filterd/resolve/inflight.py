@@ -1,0 +1,141 @@
+"""One exchange for all who ask the same at the same time, whatever their case, DO, CD or subnet.
+
+Owns who waits for what. Every exchange asks for DNSSEC records (DO), so that one reply serves
+everyone. A question that was answered is normalised and cached before those who wait are told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from filterd import tasks
+from filterd.errors import UpstreamError, WireError
+from filterd.resolve.answers import Clamp, extended_errors, failure, normalise
+from filterd.resolve.cache import Cache, Cached
+from filterd.resolve.ports import Exchanger
+from filterd.upstream.question import UpstreamQuestion
+from filterd.wire import constants as c
+from filterd.wire import edns
+from filterd.wire.records import Message, name_end, parse_reply
+
+EXCHANGE_SECONDS = 1.9
+STALE_AFTER = 1.8
+"""Who has a stale answer to give waits no longer for a fresh one (RFC 8767 §5)."""
+
+USABLE = (c.NOERROR, c.NXDOMAIN)
+"""Rcodes that answer a question; every other one is a failure (RFC 9520 §2)."""
+
+_log = logging.getLogger("filterd.resolve")
+Waiter = TypeVar("Waiter")
+
+
+@dataclass(slots=True)
+class _Flight(Generic[Waiter]):
+    waiting: list[Waiter] = field(default_factory=list)
+    stale_timer: asyncio.TimerHandle | None = None
+
+
+class Flights(Generic[Waiter]):
+    """The questions under way. `landed(waiter, answer)` is called once for everyone who waits,
+    with a failure too: when nothing came, or nothing in time for who has a stale answer."""
+
+    def __init__(
+        self,
+        exchanger: Exchanger,
+        cache: Cache,
+        clamp: Clamp,
+        landed: Callable[[Waiter, Cached], None],
+    ) -> None:
+        self._exchanger = exchanger
+        self._cache = cache
+        self._clamp = clamp
+        self._landed = landed
+        self._flights: dict[bytes, _Flight[Waiter]] = {}
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def join(self, key: bytes, waiter: Waiter, stale: bool) -> bool:
+        """Wait for the answer to `key`; True when someone was already asking.
+
+        `stale`: there is an old answer to give if this one takes too long.
+        """
+        flight = self._flights.get(key)
+        joined = flight is not None
+        if flight is None:
+            flight = self._start(key)
+        flight.waiting.append(waiter)
+        if stale and flight.stale_timer is None:
+            loop = asyncio.get_running_loop()
+            flight.stale_timer = loop.call_later(STALE_AFTER, self._too_slow, key, flight)
+        return joined
+
+    def refresh(self, key: bytes) -> bool:
+        """Ask anew though nobody waits; False when it is being asked already."""
+        if key in self._flights:
+            return False
+        self._start(key)
+        return True
+
+    def _start(self, key: bytes) -> _Flight[Waiter]:
+        flight = self._flights[key] = _Flight[Waiter]()
+        tasks.spawn(self._fly(key, flight), "exchange")
+        return flight
+
+    async def _fly(self, key: bytes, flight: _Flight[Waiter]) -> None:
+        now = asyncio.get_running_loop().time()
+        try:
+            answer = await self._exchange(key, now)
+        except UpstreamError as error:
+            answer = self._fail(key, edns.ede(error.ede, str(error)))
+        except WireError as error:
+            answer = self._fail(key, edns.ede(c.EDE_INVALID, str(error)))
+        except Exception:
+            # whatever broke: nobody gets an unfiltered answer, and nobody is left waiting
+            _log.exception("an exchange broke")
+            answer = self._fail(key, edns.ede(c.EDE_OTHER, "internal error"))
+        finally:
+            del self._flights[key]
+            if flight.stale_timer is not None:
+                flight.stale_timer.cancel()
+        self._tell(flight, answer)
+
+    async def _exchange(self, key: bytes, now: float) -> Cached:
+        end = name_end(key, 0)
+        qtype, qclass = key[end] << 8 | key[end + 1], key[end + 2] << 8 | key[end + 3]
+        question = UpstreamQuestion(key[:end], qtype, qclass, True, len(key) > end + 4)
+        reply = await self._exchanger.exchange(question, now + EXCHANGE_SECONDS)
+        message = _read(reply.wire, key[: end + 4])
+        now = asyncio.get_running_loop().time()
+        if message.rcode not in USABLE:
+            answer = failure(key, message.rcode, now, extended_errors(message))
+            return self._cache.fail(answer)
+        answer = normalise(message, key, now, self._clamp)
+        if answer.lifetime > 0:
+            self._cache.put(answer)
+        return answer
+
+    def _fail(self, key: bytes, options: bytes) -> Cached:
+        now = asyncio.get_running_loop().time()
+        return self._cache.fail(failure(key, c.SERVFAIL, now, options))
+
+    def _too_slow(self, key: bytes, flight: _Flight[Waiter]) -> None:
+        now = asyncio.get_running_loop().time()
+        self._tell(flight, failure(key, c.SERVFAIL, now, edns.ede(c.EDE_NO_REACHABLE)))
+
+    def _tell(self, flight: _Flight[Waiter], answer: Cached) -> None:
+        waiting, flight.waiting = flight.waiting, []
+        for waiter in waiting:
+            self._landed(waiter, answer)
+
+
+def _read(wire: bytes, question: bytes) -> Message:
+    """The walked reply, its question in lower case, so that no random case is cached."""
+    same = wire[12 : 12 + len(question) - 4].lower() + wire[8 + len(question) : 12 + len(question)]
+    if same != question:
+        raise WireError(c.SERVFAIL, "an answer to another question")
+    return parse_reply(wire[:12] + question + wire[12 + len(question) :])

@@ -1,0 +1,228 @@
+"""Under which rules a source asks now: placement, rules in force, and their verdicts.
+
+Everything here is forgotten when the ruleset is swapped or when the time of day changes the
+rules. Knows no message and no cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+
+from filterd.metrics import layout
+from filterd.policy.model import TierId
+from filterd.policy.verdict import Asker, Placement, Question, Verdict
+from filterd.resolve.memo import Memo
+from filterd.resolve.ports import Clock, Effective, Running
+from filterd.wire.names import from_wire
+
+MAX_SOURCES = 65_536
+_MAX_VERDICTS = 32_768
+_REVIEW_SECONDS = 1.0
+_RELEASE_SECONDS = 0.01
+_MAPPED = bytes(10) + b"\xff\xff"
+_LOOPBACK6 = bytes(15) + b"\1"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may ask: `rate` responses a second beyond a `burst`, 0: as many as it
+    likes; `pending` queries that wait for an upstream; `burst_late` late answers
+    at most go out in 10 ms. Loopback has no rate."""
+
+    rate: float = 2000.0
+    burst: float = 4000.0
+    pending: int = 200
+    in_flight: int = 10_000
+    burst_late: int = 100
+
+
+class Rules:
+    """The rules of one tier until `until` (monotonic); `number` names them in the memo."""
+
+    __slots__ = ("_verdicts", "effective", "number", "tier", "tier_id", "until")
+
+    def __init__(self, effective: Effective, number: int, tier_id: TierId, tier: int) -> None:
+        self.effective = effective
+        self.number = number
+        self.tier_id = tier_id
+        self.tier = tier
+        self.until = math.inf
+        self._verdicts: dict[bytes, Verdict] = {}
+
+    def verdict(self, key: bytes, asker: Asker) -> Verdict:
+        """The verdict on a lower-case question (name, type, class in wire form)."""
+        found = self._verdicts.get(key)
+        if found is not None:
+            return found
+        qtype = key[-4] << 8 | key[-3]
+        verdict = self.effective.verdict(Question(from_wire(key[:-4]), qtype, asker))
+        if verdict.shared:
+            if len(self._verdicts) >= _MAX_VERDICTS:
+                self._verdicts.clear()
+            self._verdicts[key] = verdict
+        return verdict
+
+
+class Source:
+    """One client as the handler sees it."""
+
+    __slots__ = (
+        "_filled", "_limits", "_released", "_tokens", "_window", "address", "allowed", "asker",
+        "pending", "rules",
+    )  # fmt: skip
+
+    def __init__(self, address: bytes, rules: Rules, allowed: bool, limits: Limits) -> None:
+        self.address = address
+        self.rules = rules
+        self.allowed = allowed
+        self.asker = Asker(address=_text(address))
+        self.pending = 0
+        self._limits = limits
+        self._tokens = limits.burst
+        self._filled = 0.0
+        self._released = 0
+        self._window = 0.0
+
+    def spend(self, now: float) -> bool:
+        """Take one response from the client's allowance."""
+        limits = self._limits
+        if limits.rate <= 0 or loopback(self.address):
+            return True
+        if self._filled:
+            self._tokens = min(limits.burst, self._tokens + (now - self._filled) * limits.rate)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def release(self, now: float) -> bool:
+        """Whether one more answer that was waited for may go out to this client just now."""
+        if now - self._window > _RELEASE_SECONDS:
+            self._window, self._released = now, 0
+        self._released += 1
+        return self._released <= self._limits.burst_late
+
+
+class Placements:
+    """The sources seen lately and the rules in force for them."""
+
+    def __init__(
+        self, memo: Memo, clock: Clock, allowed: Callable[[bytes], bool], limits: Limits
+    ) -> None:
+        self._memo = memo
+        self._clock = clock
+        self._allowed = allowed
+        self._limits = limits
+        self._running: Running | None = None
+        self._sources: dict[tuple[bytes, str | None], Source] = {}
+        self._in_force: dict[Placement, Rules] = {}
+        self._rules: dict[tuple[int, TierId, datetime | None], Rules] = {}
+        self._review_at = 0.0
+        self._tag_key = b""
+        self._numbers = 0
+
+    @property
+    def running(self) -> Running | None:
+        """What is in force; None: nothing can be decided."""
+        return self._running
+
+    def swap(self, running: Running) -> None:
+        """Put another policy or other lists in force, at once and for everyone."""
+        self._running = running
+        self._rules = {}
+        self._memo.flush()
+        self._forget()
+
+    def draw_tags(self, key: bytes) -> None:
+        """Take a new daily key for distinct-client marks."""
+        self._tag_key = key
+        self._forget()
+
+    def find(self, address: bytes, device: str | None, now: float) -> Source | None:
+        """The source of a 16-octet address; None while no policy is in force."""
+        if now >= self._review_at:
+            self._review(now)
+        source = self._sources.get((address, device))
+        if source is None and self._running is not None:
+            source = self._place(self._running, address, device, now)
+        return source
+
+    def rules_by_number(self) -> dict[int, Rules]:
+        """Every rules object whose number the memo may still know."""
+        return {rules.number: rules for rules in self._rules.values()}
+
+    def known(self) -> Iterable[Source]:
+        """The sources seen lately."""
+        return self._sources.values()
+
+    def _place(self, running: Running, address: bytes, device: str | None, now: float) -> Source:
+        packed = unmapped(address)
+        placement = running.places.place(packed, device)
+        rules = self._in_force.get(placement)
+        if rules is None:
+            rules = self._in_force[placement] = self._effective(running, placement, now)
+            self._review_at = min(self._review_at, rules.until)
+        if len(self._sources) >= MAX_SOURCES:
+            self._sources.clear()
+        allowed = self._allowed(packed)
+        source = Source(address, rules, allowed, self._limits)
+        self._sources[address, device] = source
+        if allowed and device is None:
+            rate = 0.0 if loopback(address) else self._limits.rate
+            self._memo.place(address, rules.number, self.tag(address), rate, self._limits.burst)
+        return source
+
+    def tag(self, address: bytes) -> int:
+        """The mark (0–63) of a client in distinct counts; another one every day."""
+        return hashlib.blake2b(address, digest_size=1, key=self._tag_key).digest()[0] & 63
+
+    def _effective(self, running: Running, placement: Placement, now: float) -> Rules:
+        at = self._clock()
+        effective = running.ruleset.effective(placement, at)
+        name = (effective.key, placement.tier, effective.until)
+        rules = self._rules.get(name)
+        if rules is None:
+            self._numbers += 1
+            tier = layout.tier_index(placement.tier, running.tiers or layout.STANDARD_TIERS)
+            rules = self._rules[name] = Rules(effective, self._numbers, placement.tier, tier)
+        # measured anew each time: the wall clock may have been set since
+        rules.until = math.inf
+        if at is not None and effective.until is not None:
+            rules.until = now + max(0.0, (effective.until - at) / timedelta(seconds=1))
+        return rules
+
+    def _review(self, now: float) -> None:
+        """Once a second, and when a period begins: are these still the rules?"""
+        self._review_at = now + _REVIEW_SECONDS
+        if self._running is None:
+            return
+        for placement, rules in self._in_force.items():
+            if self._effective(self._running, placement, now) is not rules:
+                self._forget()
+                return
+            self._review_at = min(self._review_at, rules.until)
+
+    def _forget(self) -> None:
+        self._sources.clear()
+        self._in_force.clear()
+        self._memo.forget_sources()
+
+
+def unmapped(address: bytes) -> bytes:
+    """4 octets of an IPv4-mapped address, else the 16 as they are."""
+    return address[12:] if address.startswith(_MAPPED) else address
+
+
+def loopback(address: bytes) -> bool:
+    """Whether a 16-octet address is this machine's own."""
+    return address == _LOOPBACK6 or (address.startswith(_MAPPED) and address[12] == 127)
+
+
+def _text(address: bytes) -> str:
+    return str(ip_address(unmapped(address)))

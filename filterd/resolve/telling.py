@@ -1,0 +1,120 @@
+"""Turns a decision into octets, counts it once, and leaves it in the memo if it may be repeated.
+
+The last step of every query. Knows counters, cookies and sizes; decides nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from filterd.metrics import layout
+from filterd.metrics.counters import Counters
+from filterd.resolve.memo import MAX_TTLS, NO_TALLY, Memo, variant
+from filterd.resolve.placement import Source, unmapped
+from filterd.resolve.via import Via
+from filterd.wire import constants as c
+from filterd.wire import edns
+from filterd.wire.query import Query
+from filterd.wire.response import Answer, Parts, assemble
+
+_MEMO_BUCKET = layout.DURATION_AT + layout.BUCKETS.index(0.00025)
+"""A repeated answer waits at most for the 63 before it in one drain: 64 × 3.9 µs."""
+_LONGEST = 3600.0
+_CACHE_HITS = layout.single_place("cache_hits")
+_TRUNCATED = layout.single_place("truncated")
+
+
+class Told(NamedTuple):
+    """An answer and what it means: its outcome, the category of a refusal.
+
+    `until` (monotonic) is how long it may be repeated to others under the same rules, 0: never;
+    `running`: its TTLs run down meanwhile.
+    """
+
+    answer: Answer
+    outcome: int
+    category: str | None = None
+    until: float = 0.0
+    running: bool = False
+
+
+class Teller:
+    """Makes responses. `seconds` is the wall clock of cookies, set once a second."""
+
+    __slots__ = ("_counters", "_memo", "_secret", "seconds")
+
+    def __init__(self, counters: Counters, memo: Memo, secret: bytes) -> None:
+        self._counters = counters
+        self._memo = memo
+        self._secret = secret
+        self.seconds = 0
+
+    def tell(self, query: Query, source: Source, via: Via, told: Told, now: float) -> bytes:
+        """The response without its id, which the caller puts in front."""
+        parts = self._parts(query, source, via, told.answer)
+        self._count(source, via, told)
+        if parts.head[0] & c.TC >> 8:
+            self._counters.values[_TRUNCATED] += 1
+        elif told.until > now and via.transport == layout.UDP:
+            self._remember(query, source, told, parts, now)
+        return parts.head + query.question + parts.tail
+
+    def _parts(self, query: Query, source: Source, via: Via, answer: Answer) -> Parts:
+        if query.edns is None or query.edns.bare:
+            return assemble(query, answer, via.stream)
+        options = answer.options + self._options(query, source, via)
+        parts = assemble(query, answer._replace(options=options), via.stream)
+        if not via.pad or not query.edns.padding:
+            return parts
+        size = 16 + len(query.question) + len(parts.tail)
+        options += edns.option(c.OPTION_PADDING, bytes(-size % via.pad))
+        return assemble(query, answer._replace(options=options), via.stream)
+
+    def _options(self, query: Query, source: Source, via: Via) -> bytes:
+        """Our side of what the client's options ask for; unknown ones are not echoed."""
+        if query.edns is None:
+            return b""
+        out = b""
+        if query.edns.cookie:
+            client = query.edns.cookie[:8]
+            address = unmapped(source.address)
+            made = edns.server_cookie(client, address, self._secret, self.seconds)
+            out = edns.option(c.OPTION_COOKIE, client + made)
+        if via.keepalive is not None and query.edns.keepalive:
+            out += edns.option(c.OPTION_KEEPALIVE, via.keepalive.to_bytes(2, "big"))
+        return out
+
+    def _count(self, source: Source, via: Via, told: Told) -> None:
+        values = self._counters.values
+        tier = source.rules.tier
+        values[layout.query_place(tier, told.outcome, via.transport)] += 1
+        values[layout.RCODES_AT + min(told.answer.rcode, 31)] += 1
+        if told.outcome == layout.BLOCKED:
+            values[layout.blocked_place(tier, layout.category_index(told.category))] += 1
+        elif told.outcome == layout.CACHED:
+            values[_CACHE_HITS] += 1
+
+    def _remember(self, query: Query, source: Source, told: Told, parts: Parts, now: float) -> None:
+        bits = variant(query)
+        ttls = parts.ttls if told.running else ()
+        if bits is None or len(ttls) > MAX_TTLS:
+            return
+        start = 12 + len(query.key)
+        tier = source.rules.tier
+        counts = [
+            layout.query_place(tier, told.outcome, layout.UDP),
+            layout.RCODES_AT + min(told.answer.rcode, 31),
+            _MEMO_BUCKET,
+        ]
+        tally = NO_TALLY
+        if told.outcome == layout.BLOCKED:
+            tally = layout.category_index(told.category)
+            counts.append(layout.blocked_place(tier, tally))
+        elif told.outcome == layout.CACHED:
+            counts.append(_CACHE_HITS)
+        self._memo.put(
+            source.rules.number, bits, query.key,
+            b"\0\0" + parts.head + query.key + parts.tail,
+            tuple(start + at for at in ttls), tuple(counts),
+            int(now * 1000), int(min(told.until, now + _LONGEST) * 1000), tally,
+        )  # fmt: skip
