@@ -17,6 +17,10 @@ from filterd.wire.constants import AAAA, NOERROR, NXDOMAIN, SVCB, A
 CANARY_ZONE = Name("canary.filterd.test")
 ALLOWED_CANARY = Name("allowed.canary.filterd.test")
 CANARY_ADDRESS = "192.0.2.1"
+PROBE_PREFIX = "cloak-"
+PROBES = frozenset({"rebind", "ech"})
+"""Test names on no list, forwarded to our own answers (`upstream.canaries`): `cloak-<category>`
+points at that category's canary, `rebind` at a private address, `ech` carries an ech parameter."""
 
 
 class Kind(enum.Enum):
@@ -103,6 +107,8 @@ def find(
     A zone that the school serves below a special name wins over it (`printer.lan.home.arpa`),
     except over those that step aside for nobody.
     """
+    if above and _is_probe(above[0]):
+        return None
     if above and above[0].startswith("_esni."):
         return Special(above[0], Kind.NXDOMAIN, "encrypted SNI draft, retired")
     inside_served = False
@@ -112,6 +118,11 @@ def find(
         if special is not None:
             return None if inside_served and special.unless_served else special
     return None
+
+
+def _is_probe(name: Name) -> bool:
+    label, _, zone = name.partition(".")
+    return zone == CANARY_ZONE and (label in PROBES or label.startswith(PROBE_PREFIX))
 
 
 def answer(special: Special, name: Name, qtype: int, designation: tuple[str, ...]) -> Local:
