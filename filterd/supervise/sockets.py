@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from filterd.config import Address, Listen
 from filterd.errors import ConfigError, Problem
 from filterd.supervise.holder import port_holder
+from filterd.supervise.inherited import Inherited
 
 _BACKLOG = 1024
 _RECEIVE_BUFFER_BYTES = 4 << 20
@@ -48,8 +49,12 @@ class Sockets:
 
 
 def open_sockets(listen: Listen, file: str = "filterd.yaml") -> Sockets:
-    """Bind everything or nothing; raises ConfigError naming each holder of a taken port."""
+    """Bind everything or nothing; raises ConfigError naming each holder of a taken port.
+
+    Sockets that systemd opened for an address are used as they are.
+    """
     sockets = Sockets()
+    inherited = Inherited()
     problems: list[Problem] = []
     wanted = [
         *((a, socket.SOCK_DGRAM, sockets.udp, "listen.dns") for a in listen.dns),
@@ -59,7 +64,7 @@ def open_sockets(listen: Listen, file: str = "filterd.yaml") -> Sockets:
     ]
     for address, kind, group, key in wanted:
         try:
-            group.append(_open(address, kind))
+            group.append(inherited.take(address, kind) or _open(address, kind))
         except OSError as error:
             if not _no_ipv6(address, error):
                 problems.append(Problem(file, None, key, _reason(address, kind, error)))
