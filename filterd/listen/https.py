@@ -1,0 +1,146 @@
+"""DNS over HTTPS for clients: HTTP/2 and HTTP/1.1 on TLS, in front of the one handler (RFC 8484).
+
+Owns a connection's clock and the way from a request to `try_answer` and back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from filterd.listen.accept import Connection
+from filterd.listen.certificate import Certificate, server_name
+from filterd.listen.http1 import Http1
+from filterd.listen.http2 import Http2
+from filterd.listen.http_dns import Request, Response, answer, problem, read_request
+from filterd.metrics import layout
+from filterd.resolve.via import Via
+
+ALPN = ("h2", "http/1.1")
+REQUEST_SECONDS = 5.0
+"""From a request's first octet to its answer; slower ones are dropped."""
+IDLE_SECONDS = 30.0
+TICK_SECONDS = 1.0
+PAD_BLOCK = 468
+"""Block size of padded responses (RFC 8467 §4.1)."""
+MAX_UNSENT = 262_144
+"""Octets a client may leave unread before it is cut off."""
+
+
+class Answerer(Protocol):
+    """What of the handler a listener uses."""
+
+    def try_answer(
+        self, wire: bytes, address: bytes, now: float, via: Via, token: object = None
+    ) -> bytes | None:
+        """The response, or None: dropped, or sent later as `via.send(response, token)`."""
+
+
+class Session(Protocol):
+    """One of the two versions of HTTP."""
+
+    dead: bool
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is under way."""
+
+    def receive(self, octets: bytes, now: float) -> None:
+        """Take octets from the client."""
+
+    def respond(self, key: int, response: Response) -> None:
+        """Answer the request `key`."""
+
+    def expire(self, before: float) -> None:
+        """Give up what began before this time."""
+
+
+class HttpsConnection(Connection):
+    """One client's connection."""
+
+    def __init__(self, client: bytes, handler: Answerer, certificate: Certificate) -> None:
+        super().__init__(client)
+        self._handler, self._certificate = handler, certificate
+        self._loop = asyncio.get_running_loop()
+        self._session: Session | None = None
+        self._transport: asyncio.Transport | None = None
+        self._named: str | None = None
+        self._tick: asyncio.TimerHandle | None = None
+        self._last = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TLS is up: ALPN says which HTTP, the server name perhaps which device."""
+        self._transport = cast(asyncio.Transport, transport)
+        tls = cast(ssl.SSLObject, transport.get_extra_info("ssl_object"))
+        self._named = self._certificate.device(server_name(tls))
+        version = Http2 if tls.selected_alpn_protocol() == "h2" else Http1
+        self._session = version(self._write, self._asked)
+        self._last = self._loop.time()
+        self._tick = self._loop.call_later(TICK_SECONDS, self._on_tick)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the session; it calls `_asked` for each whole request."""
+        if self._session is not None:
+            self._last = self._loop.time()
+            self._session.receive(data, self._last)
+            self._close_if_dead()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Late answers find no session any more."""
+        self._session = None
+        if self._tick is not None:
+            self._tick.cancel()
+        super().connection_lost(exc)
+
+    def _asked(self, key: int, request: Request) -> None:
+        asked = read_request(request)
+        if isinstance(asked, Response):
+            self._respond(key, asked)
+            return
+        device = asked.device or self._named
+        via = Via(layout.DOH, self._late, device=device, pad=PAD_BLOCK)
+        now = self._loop.time()
+        response = self._handler.try_answer(asked.wire, self.client, now, via, key)
+        if response is not None:
+            self._respond(key, answer(response))
+
+    def _late(self, response: bytes, token: object) -> None:
+        if isinstance(token, int):
+            self._respond(token, answer(response))
+            self._close_if_dead()
+
+    def _respond(self, key: int, response: Response) -> None:
+        if self._session is not None:
+            self._session.respond(key, response)
+
+    def _write(self, octets: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.write(octets)
+        if self._transport.get_write_buffer_size() > MAX_UNSENT:
+            self._transport.abort()
+
+    def _on_tick(self) -> None:
+        if self._session is None or self._transport is None:
+            return
+        now = self._loop.time()
+        self._session.expire(now - REQUEST_SECONDS)
+        if not self._session.busy and now - self._last > IDLE_SECONDS:
+            self._transport.close()
+        else:
+            self._tick = self._loop.call_later(TICK_SECONDS, self._on_tick)
+        self._close_if_dead()
+
+    def _close_if_dead(self) -> None:
+        if self._session is not None and self._session.dead and self._transport is not None:
+            self._transport.close()
+
+
+def https_maker(handler: Answerer, certificate: Certificate) -> Callable[[bytes], HttpsConnection]:
+    """What an `Acceptor` makes of each client of a DoH socket."""
+    return lambda client: HttpsConnection(client, handler, certificate)
+
+
+__all__ = ["ALPN", "Answerer", "HttpsConnection", "https_maker", "problem"]
