@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from filterd.errors import ConfigError, FilterdError
 
-COMMANDS: tuple[str, ...] = ("firewall",)
+COMMANDS: tuple[str, ...] = ("explain", "firewall")
 """Modules of this package, each with `register(commands)`; a parser sets `run=` to its function."""
 
 

@@ -76,6 +76,7 @@ class Service:
     title: Title
     category: CategoryId
     names: tuple[Name, ...]
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

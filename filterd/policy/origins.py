@@ -27,7 +27,8 @@ def ordered(order: AuthorityEntry) -> Origin:
 
 def service(step: Step, found: Service) -> Origin:
     """A service of the catalogue, blocked by name or by its category."""
-    return Origin(step, found.id, ListId("services"), found.category, "services.yaml")
+    source = ListId("services")
+    return Origin(step, found.id, source, found.category, "services.yaml", found.line)
 
 
 def shared(listings: tuple[Listing, ...]) -> bool:

@@ -44,7 +44,7 @@ class Ruleset:
     ) -> None:
         self.policy, self.taxonomy, self.revision = policy, taxonomy, revision
         self.strictest = strictest(policy)
-        self._zone = ZoneInfo(policy.time_zone)
+        self.zone = ZoneInfo(policy.time_zone)
         self._tables = shared
         self._tiers = {tier.id: tier for tier in policy.tiers}
         self._standing = tuple(tables.exception_stands(rule) for rule in policy.overrides)
@@ -83,8 +83,8 @@ class Ruleset:
         )
 
     def _build(self, place: Place, at: datetime | None) -> Effective:
-        state = state_at(self.policy, place, at, self._zone)
-        end = until(self.policy, place, at, self._zone)
+        state = state_at(self.policy, place, at, self.zone)
+        end = until(self.policy, place, at, self.zone)
         return self._effective(place, state, at, end)
 
     def _effective(

@@ -6,7 +6,7 @@ them. Knows no tier and no list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,7 +170,7 @@ def _categories(root: Fields) -> dict[CategoryId, Category]:
     return {CategoryId(name): found[CategoryId(name)] for name in CATEGORIES if name in found}
 
 
-def _unique(item: Fields, name: str, found: Mapping[str, object]) -> None:
+def _unique(item: Fields, name: str, found: Collection[str]) -> None:
     if name in found:
         item.wrong("id", ValueProblem(f"{name!r} stands twice", f"{name!r} có hai lần"))
 
@@ -179,10 +179,12 @@ def _services(root: Fields) -> dict[ServiceId, Service]:
     found: dict[ServiceId, Service] = {}
     for item in root.children("services", ("id", "title", "category", "names")):
         name = item.value("id", values.identifier, "", need=True)
-        _unique(item, name, {str(key): None for key in found} if name in found else {})
+        _unique(item, name, found)
         category = CategoryId(item.value("category", choice(CATEGORIES), "", need=True))
         names = item.values("names", values.name)
-        found[ServiceId(name)] = Service(ServiceId(name), title_of(item), category, names)
+        found[ServiceId(name)] = Service(
+            ServiceId(name), title_of(item), category, names, item.line
+        )
     return found
 
 
