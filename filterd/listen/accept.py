@@ -6,12 +6,12 @@ Owns the limits of reliability: so many in all, so many per client. Knows no DNS
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
+from typing import cast
 
 from filterd.tasks import spawn
 
@@ -62,29 +62,25 @@ class Connection(asyncio.Protocol):
             self.over.set_result(None)
 
 
+Serve = Callable[[socket.socket, bytes], Awaitable[None]]
+"""Serves one accepted socket of a client (16 octets) until it is over; closes it."""
+
+
 class Acceptor:
     """Serves one listening socket until `close`."""
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        gate: Gate,
-        make: Callable[[bytes], Connection],
-        context: Callable[[], ssl.SSLContext],
-    ) -> None:
+    def __init__(self, sock: socket.socket, gate: Gate, serve: Serve) -> None:
         sock.setblocking(False)
-        self._sock, self._gate, self._make, self._context = sock, gate, make, context
-        self._live: set[asyncio.BaseTransport] = set()
+        self._sock, self._gate, self._serve_one = sock, gate, serve
+        self._live: set[asyncio.Task[None]] = set()
         self._task = spawn(self._accept(), "accept")
 
     async def close(self) -> None:
         """Accept no more and drop what is open; the socket is its opener's to close."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
-        for transport in list(self._live):
-            if isinstance(transport, asyncio.WriteTransport):
-                transport.abort()
+        tasks = [self._task, *self._live]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
@@ -97,30 +93,36 @@ class Acceptor:
                 continue
             client = packed(peer[0])
             if self._gate.enter(client):
-                spawn(self._serve(accepted, client), "serve a client")
+                task = spawn(self._serve(accepted, client), "serve a client")
+                self._live.add(task)
+                task.add_done_callback(self._live.discard)
             else:
                 accepted.close()
 
     async def _serve(self, accepted: socket.socket, client: bytes) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            transport, connection = await loop.connect_accepted_socket(
-                lambda: self._make(client),
-                accepted,
-                ssl=self._context(),
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
-                ssl_shutdown_timeout=1.0,
-            )
-            self._live.add(transport)
-            try:
-                await connection.over
-            finally:
-                self._live.discard(transport)
-        except (OSError, ssl.SSLError, asyncio.IncompleteReadError):
-            # a handshake that failed is the client's affair; the counters of TLS are elsewhere
-            accepted.close()
+            await self._serve_one(accepted, client)
+        except (OSError, TimeoutError):
+            # a handshake that failed (ssl.SSLError is one of these) is the client's affair
+            pass
         finally:
+            accepted.close()
             self._gate.leave(client)
+
+
+async def secured(
+    protocol: asyncio.Protocol, accepted: socket.socket, context: ssl.SSLContext
+) -> asyncio.WriteTransport:
+    """The accepted socket after its handshake; raises OSError or TimeoutError without one."""
+    accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    transport, _protocol = await asyncio.get_running_loop().connect_accepted_socket(
+        lambda: protocol,
+        accepted,
+        ssl=context,
+        ssl_handshake_timeout=HANDSHAKE_SECONDS,
+        ssl_shutdown_timeout=1.0,
+    )
+    return cast(asyncio.WriteTransport, transport)
 
 
 def packed(host: str) -> bytes:

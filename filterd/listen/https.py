@@ -6,15 +6,15 @@ Owns a connection's clock and the way from a request to `try_answer` and back.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Callable
 from typing import Protocol, cast
 
-from filterd.listen.accept import Connection
+from filterd.listen.accept import Connection, Serve, secured
 from filterd.listen.certificate import Certificate, server_name
 from filterd.listen.http1 import Http1
 from filterd.listen.http2 import Http2
-from filterd.listen.http_dns import Request, Response, answer, problem, read_request
+from filterd.listen.http_dns import Request, Response, answer, read_request
 from filterd.metrics import layout
 from filterd.resolve.via import Via
 
@@ -138,9 +138,16 @@ class HttpsConnection(Connection):
             self._transport.close()
 
 
-def https_maker(handler: Answerer, certificate: Certificate) -> Callable[[bytes], HttpsConnection]:
-    """What an `Acceptor` makes of each client of a DoH socket."""
-    return lambda client: HttpsConnection(client, handler, certificate)
+def https_server(handler: Answerer, certificate: Certificate) -> Serve:
+    """What an `Acceptor` does with each client of a DoH socket."""
+    context = certificate.context(*ALPN)
 
+    async def serve(accepted: socket.socket, client: bytes) -> None:
+        connection = HttpsConnection(client, handler, certificate)
+        transport = await secured(connection, accepted, context)
+        try:
+            await connection.over
+        finally:
+            transport.abort()
 
-__all__ = ["ALPN", "Answerer", "HttpsConnection", "https_maker", "problem"]
+    return serve

@@ -141,7 +141,9 @@ def _record(name: str, rtype: str, ttl: int, value: str) -> Record:
         return Record(owner, c.AAAA, c.IN, ttl, socket.inet_pton(socket.AF_INET6, value))
     if rtype == "CNAME":
         return Record(owner, c.CNAME, c.IN, ttl, to_wire(Name(value.removesuffix(".").lower())))
-    read = dnslib.RR.fromZone(f"x. {ttl} IN {rtype} {value}")
+    # dnslib reads HTTPS but not SVCB, whose presentation form is the same (RFC 9460 §2.1)
+    written = "HTTPS" if rtype == "SVCB" else rtype
+    read = dnslib.RR.fromZone(f"x. {ttl} IN {written} {value}")
     message = dnslib.DNSRecord(q=dnslib.DNSQuestion("x."), rr=read)
     found = parse_reply(bytes(message.pack())).answer[0]
-    return found._replace(owner=owner)
+    return found._replace(owner=owner, rtype=c.SVCB if rtype == "SVCB" else found.rtype)

@@ -21,7 +21,7 @@ from dnslib import DNSRecord
 from filterd.listen import https
 from filterd.listen.accept import Gate
 from filterd.listen.certificate import Certificate
-from filterd.listen.https import ALPN, https_maker
+from filterd.listen.https import https_server
 from tests.lab.certificates import Authority
 from tests.lab.encrypted import NAME, FakeHandler, client_context, listening
 
@@ -47,7 +47,7 @@ def handler() -> FakeHandler:
 
 @pytest.fixture
 async def port(handler: FakeHandler, certificate: Certificate) -> AsyncIterator[int]:
-    async with listening(https_maker(handler, certificate), certificate, *ALPN) as number:
+    async with listening(https_server(handler, certificate)) as number:
         yield number
 
 
@@ -351,8 +351,7 @@ async def test_connections_are_bounded_before_tls(
 ) -> None:
     """Those that never begin their handshake count too; what is beyond is closed at once."""
     gate = Gate(total=100, per_client=5)
-    maker = https_maker(handler, certificate)
-    async with listening(maker, certificate, *ALPN, gate=gate) as port:
+    async with listening(https_server(handler, certificate), gate) as port:
         opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
         try:
             await _wait(lambda: len(gate) + gate.refused == 8)
@@ -381,7 +380,7 @@ async def test_a_renewed_certificate_is_used_without_a_restart(
         writer.close()
         return number
 
-    async with listening(https_maker(handler, certificate), certificate, *ALPN) as port:
+    async with listening(https_server(handler, certificate)) as port:
         first = await serial(port)
         assert not certificate.refresh()
         assert await serial(port) == first

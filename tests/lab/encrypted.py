@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from dnslib import QTYPE, RR, A, DNSRecord
 
-from filterd.listen.accept import Acceptor, Connection, Gate
-from filterd.listen.certificate import Certificate
+from filterd.listen.accept import Acceptor, Gate, Serve
 from filterd.resolve.via import Via
 from tests.lab.lies import base
 
@@ -41,17 +40,11 @@ class FakeHandler:
 
 
 @contextlib.asynccontextmanager
-async def listening(
-    make: Callable[[bytes], Connection],
-    certificate: Certificate,
-    *alpn: str,
-    gate: Gate | None = None,
-) -> AsyncIterator[int]:
+async def listening(serve: Serve, gate: Gate | None = None) -> AsyncIterator[int]:
     """Accepts on a free port of 127.0.0.1; yields the port."""
-    context = certificate.context(*alpn)
+    counted = Gate() if gate is None else gate
     with socket.create_server(("127.0.0.1", 0), backlog=256) as sock:
-        counted = Gate() if gate is None else gate
-        acceptor = Acceptor(sock, counted, make, lambda: context)
+        acceptor = Acceptor(sock, counted, serve)
         try:
             yield int(sock.getsockname()[1])
         finally:
