@@ -13,7 +13,11 @@ from collections.abc import Sequence
 
 from filterd.errors import ConfigError, FilterdError
 
-COMMANDS: tuple[str, ...] = ("explain", "firewall")
+COMMANDS: tuple[str, ...] = (
+    "explain",
+    "firewall",
+    "verdicts",
+)
 """Modules of this package, each with `register(commands)`; a parser sets `run=` to its function."""
 
 

@@ -1,0 +1,121 @@
+"""The compiler process: `python -m filterd.lists.compile`, a job on stdin, JSON lines on stdout.
+
+Runs with limited memory and low priority, so that compiling never disturbs answering; whatever
+happens to it, the old index stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from filterd.errors import ListError
+from filterd.lists import job as jobs
+from filterd.lists import parsed as cache
+from filterd.lists import reader
+from filterd.lists.builder import build
+from filterd.lists.canary import canary_lists
+from filterd.lists.entry import EXACT, SUBTREE, Why
+from filterd.lists.formats import Options
+from filterd.lists.job import Job, JobList
+from filterd.lists.loading import load, load_ut1
+from filterd.lists.memory import Loaded
+from filterd.lists.parsed import Parsed
+from filterd.lists.precedence import ListMeta
+from filterd.lists.protect import protected
+from filterd.policy.model import CategoryId, ListId
+
+
+def main() -> int:
+    """Exit code 0, or 1 with an `error` line."""
+    began = time.monotonic()
+    try:
+        job = jobs.load(sys.stdin.read())
+        _limit(job.memory_mib)
+        _say(done={**_run(job), "seconds": round(time.monotonic() - began, 2)})
+    except MemoryError:
+        _say(error="the compiler ran out of memory; the old index stays")
+        return 1
+    except (ListError, OSError) as error:
+        _say(error=str(error))
+        return 1
+    return 0
+
+
+def _say(**line: Any) -> None:
+    print(json.dumps(line), flush=True)
+
+
+def _limit(memory_mib: int) -> None:
+    limit = memory_mib << 20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    os.nice(10)
+    with contextlib.suppress(OSError):
+        # First to go when memory runs short: the running filter must not.
+        Path("/proc/self/oom_score_adj").write_text("800")
+
+
+def _run(job: Job) -> dict[str, Any]:
+    lists: list[tuple[Loaded, JobList | None]] = []
+    for wanted in job.lists:
+        _say(progress={"list": wanted.id, "of": len(job.lists)})
+        lists += ((loaded, wanted) for loaded in _read(wanted, job.cache))
+    lists += ((loaded, None) for loaded in canary_lists(job.categories))
+
+    def exempt(number: int, why: Why) -> bool:
+        wanted = lists[number][1]
+        if wanted is None or wanted.trusted:
+            return True
+        return why is Why.PRIVATE_SUFFIX and wanted.private_suffixes
+
+    _say(progress={"building": sum(loaded.parsed.names for loaded, _ in lists)})
+    guard = protected(job.protected)
+    built = build([loaded for loaded, _ in lists], guard, exempt, Path(job.out))
+    return asdict(built)
+
+
+def _read(wanted: JobList, folder: str | None) -> Iterator[Loaded]:
+    options = Options(EXACT if wanted.match == "exact" else SUBTREE, wanted.rewrites)
+    path = Path(wanted.path)
+    if wanted.members:
+        for member, parsed in sorted(load_ut1(path, options).items()):
+            if category := wanted.members.get(member):
+                name = f"{wanted.file or path.name}/{member}/domains"
+                meta = ListMeta(ListId(f"{wanted.id}/{member}"), CategoryId(category), "ut1", name)
+                yield Loaded(meta, parsed)
+        return
+    kind, parsed = _cached(wanted, options, folder)
+    file = wanted.file or path.name
+    yield Loaded(ListMeta(ListId(wanted.id), CategoryId(wanted.category), kind, file), parsed)
+
+
+def _cached(wanted: JobList, options: Options, folder: str | None) -> tuple[str, Parsed]:
+    """Parse, or take what was parsed from the same octets with the same options before."""
+    path = Path(wanted.path)
+    if folder is None:
+        return load(path, wanted.format, options)
+    key = hashlib.blake2b(digest_size=16)
+    key.update(f"{cache.MAGIC!r} {wanted.format} {options}".encode())
+    with path.open("rb") as content:
+        while piece := content.read(reader.BLOCK_BYTES):
+            key.update(piece)
+    for kept in Path(folder).glob(f"{key.hexdigest()}.*.parsed"):
+        with contextlib.suppress(ListError):
+            return kept.suffixes[-2][1:], cache.load(kept)
+        kept.unlink(missing_ok=True)
+    kind, parsed = load(path, wanted.format, options)
+    cache.save(parsed, Path(folder) / f"{key.hexdigest()}.{kind}.parsed")
+    return kind, parsed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""The index file: magic, a JSON head, sections; written whole, checked whole, mapped.
+
+Knows where things lie in the file, not what they mean.
+
+    8s magic · u32 format version · u32 head length · u32 CRC-32 of all that follows the head
+    · u32 CRC-32 of the head · u64 length of the file · head (JSON) · sections, 8-byte aligned
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import shutil
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from filterd.errors import ListError
+
+MAGIC = b"FILTERDX"
+VERSION = 1
+_FIXED = struct.Struct("<8sIIIIQ")
+_PIECE = 1 << 20
+RECOMPILE = "run: filterd lists compile"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """An index file in memory; `sections` are views into the map and keep it alive."""
+
+    head: dict[str, Any]
+    sections: dict[str, memoryview]
+    path: Path
+
+
+def write(path: Path, head: Mapping[str, Any], parts: Mapping[str, Path]) -> str:
+    """Write the file whole or not at all; returns the digest of its content.
+
+    A file of that name is replaced in one step after everything is on the disk, so a power cut
+    leaves the old file or the new one.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        body = temporary.with_suffix(".body")
+        with body.open("wb") as out:
+            placed, digest, crc = _copy(parts, out)
+        full = {**head, "sections": placed, "digest": digest}
+        text = json.dumps(full, separators=(",", ":")).encode()
+        text += b" " * (-(_FIXED.size + len(text)) % 8)
+        with temporary.open("wb") as out, body.open("rb") as content:
+            total = _FIXED.size + len(text) + body.stat().st_size
+            fixed = (MAGIC, VERSION, len(text), crc, zlib.crc32(text), total)
+            out.write(_FIXED.pack(*fixed) + text)
+            shutil.copyfileobj(content, out, _PIECE)
+            out.flush()
+            os.fsync(out.fileno())
+        body.unlink()
+        temporary.rename(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise ListError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+        temporary.with_suffix(".body").unlink(missing_ok=True)
+    return digest
+
+
+def sync_directory(path: Path) -> None:
+    """Make a rename in `path` last through a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _copy(parts: Mapping[str, Path], out: IO[bytes]) -> tuple[dict[str, list[int]], str, int]:
+    digest, crc, at = hashlib.blake2b(digest_size=16), 0, 0
+    placed: dict[str, list[int]] = {}
+    for name, part in parts.items():
+        size = part.stat().st_size
+        placed[name] = [at, size]
+        with part.open("rb") as content:
+            while piece := content.read(_PIECE):
+                crc = _emit(piece, out, digest, crc)
+        padding = b"\0" * (-size % 8)
+        crc = _emit(padding, out, digest, crc)
+        at += size + len(padding)
+    return placed, digest.hexdigest(), crc
+
+
+def _emit(piece: bytes, out: IO[bytes], digest: hashlib.blake2b, crc: int) -> int:
+    out.write(piece)
+    digest.update(piece)
+    return zlib.crc32(piece, crc)
+
+
+def read(path: Path, verify: bool = True) -> Mapped:
+    """Map a file; ListError says what is wrong with it and what to run.
+
+    `verify` reads the file once (about 30 ms for 60 MiB) and is for whoever opens it first;
+    without it only head and length are checked.
+    """
+    try:
+        with path.open("rb") as opened:
+            whole = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise ListError(f"there is no compiled list index at {path}: {RECOMPILE}") from None
+    except (OSError, ValueError) as error:
+        raise ListError(f"cannot read {path}: {error}: {RECOMPILE}") from None
+    view = memoryview(whole)
+    head, start = _head(view, path)
+    if verify and _crc(view[start:]) != head.pop("crc"):
+        raise ListError(f"{path} is damaged (checksum): {RECOMPILE}")
+    sections = {
+        name: view[start + at : start + at + size] for name, (at, size) in head["sections"].items()
+    }
+    return Mapped(head, sections, path)
+
+
+def _head(view: memoryview, path: Path) -> tuple[dict[str, Any], int]:
+    if len(view) < _FIXED.size:
+        raise ListError(f"{path} is cut short: {RECOMPILE}")
+    magic, version, length, crc, head_crc, total = _FIXED.unpack_from(view)
+    if magic != MAGIC:
+        raise ListError(f"{path} is not a list index: {RECOMPILE}")
+    if version != VERSION:
+        raise ListError(
+            f"{path} has index format {version}, this filterd reads {VERSION}: {RECOMPILE}"
+        )
+    if total != len(view):
+        raise ListError(f"{path} is cut short ({len(view)} of {total} octets): {RECOMPILE}")
+    text = view[_FIXED.size : _FIXED.size + length]
+    if zlib.crc32(text) != head_crc:
+        raise ListError(f"{path} is damaged (head): {RECOMPILE}")
+    head: dict[str, Any] = json.loads(bytes(text))
+    head["crc"] = crc
+    return head, _FIXED.size + length
+
+
+def _crc(view: memoryview) -> int:
+    crc = 0
+    for at in range(0, len(view), _PIECE):
+        crc = zlib.crc32(view[at : at + _PIECE], crc)
+    return crc

@@ -1,0 +1,177 @@
+"""The compiled lists as the ruleset asks them: implements `policy.verdict.ListIndex`.
+
+One file, mapped and shared by all workers, and beside it the school's own lists in memory. Reading
+never changes anything; a new index replaces the object.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import marisa_trie
+
+from filterd.errors import ListError
+from filterd.lists import fdx
+from filterd.lists.addresses import AddressTable
+from filterd.lists.entry import BELOW, EXACT, Address
+from filterd.lists.matching import Rules
+from filterd.lists.memory import rule_candidates
+from filterd.lists.parsed import name_of_key, rule_from_json
+from filterd.lists.precedence import Candidate, ListMeta, decide
+from filterd.lists.shard import SHARDS, Pair
+from filterd.lists.texts import rule_text
+from filterd.policy.model import CategoryId, ListId
+from filterd.policy.verdict import Listing, Question
+
+
+class Table(Protocol):
+    """What an index is put together from."""
+
+    def candidates(self, question: Question) -> Iterable[Candidate]:
+        """Rules that speak about the question, in no order."""
+
+    def address_listing(self, packed: bytes) -> Listing | None:
+        """The rule that holds this 4- or 16-octet address."""
+
+
+class _Half:
+    """The keys of one shard: trie, sets and lines, all views of the map."""
+
+    __slots__ = ("_lines", "_more_ids", "_more_lines", "_more_lists", "_sets", "_trie", "pairs")
+
+    def __init__(self, mapped: fdx.Mapped, name: str) -> None:
+        self._trie = marisa_trie.BinaryTrie()
+        self._trie.map(mapped.sections[f"{name}.trie"])
+        self.pairs: list[tuple[Pair, ...]] = [
+            tuple((number, flags) for number, flags in pairs)
+            for pairs in mapped.head["pairs"][name]
+        ]
+        sets = mapped.sections[f"{name}.sets"]
+        self._sets: memoryview[int] = sets.cast("I") if len(self.pairs) > 0xFFFF else sets.cast("H")
+        self._lines = mapped.sections[f"{name}.lines"].cast("I")
+        more = mapped.sections[f"{name}.more"].cast("I")
+        rows = len(more) // 3
+        self._more_ids = more[:rows]
+        self._more_lists = more[rows : 2 * rows]
+        self._more_lines = more[2 * rows :]
+
+    def find(self, key: bytes) -> list[tuple[bytes, int]]:
+        """Stored prefixes of `key` with their ids: the name and what is above it."""
+        trie = self._trie
+        return [(prefix, trie[prefix]) for prefix in trie.prefixes(key)]
+
+    def said(self, at: int) -> tuple[Pair, ...]:
+        """Who lists key `at`, with which flags."""
+        return self.pairs[self._sets[at]]
+
+    def line(self, at: int, number: int) -> int:
+        """The line of key `at` in list `number`: in the side table unless it was the first."""
+        ids = self._more_ids
+        row = bisect_left(ids, at)
+        while row < len(ids) and ids[row] == at:
+            if self._more_lists[row] == number:
+                return self._more_lines[row]
+            row += 1
+        return self._lines[at]
+
+
+class FileTable:
+    """The lists of an index file."""
+
+    def __init__(self, mapped: fdx.Mapped) -> None:
+        self.digest: str = mapped.head["digest"]
+        self.names: int = mapped.head["names"]
+        self.path = mapped.path
+        self.lists = tuple(
+            ListMeta(ListId(i), CategoryId(c), form, file)
+            for i, c, form, file in mapped.head["lists"]
+        )
+        self._com, self._rest = (_Half(mapped, name) for name in SHARDS)
+        body = json.loads(bytes(mapped.sections["rules"]))
+        self._owners = [self.lists[number] for number, _ in body["rules"]]
+        self._rules = Rules([rule_from_json(rule) for _, rule in body["rules"]])
+        self._addresses = AddressTable(
+            (Address(line, ipaddress.ip_network(text), exception), self.lists[number])
+            for number, line, text, exception in body["addresses"]
+        )
+
+    def candidates(self, question: Question) -> Iterator[Candidate]:
+        """Rules that speak about the question."""
+        key = question.name[::-1].encode("ascii") + b"."
+        half = self._com if key[:4] == b"moc." else self._rest
+        for prefix, at in half.find(key):
+            wanted = EXACT if len(prefix) == len(key) else BELOW
+            for number, flags in half.said(at):
+                if flags & wanted:
+                    yield self._candidate(half, (prefix, at), (number, flags), wanted == EXACT)
+        if len(self._rules):
+            yield from rule_candidates(self._rules, self._owners, question)
+
+    def _candidate(
+        self, half: _Half, found: tuple[bytes, int], pair: Pair, exact: bool
+    ) -> Candidate:
+        prefix, at = found
+        number, flags = pair
+        meta, name = self.lists[number], name_of_key(prefix)
+        text = rule_text(name, flags, meta.format)
+        return Candidate(meta, half.line(at, number), text, flags, len(name) + exact)
+
+    def address_listing(self, packed: bytes) -> Listing | None:
+        """The rule of an address list that holds this address."""
+        return self._addresses.find(packed)
+
+
+class Index:
+    """Several tables as one; implements `policy.verdict.ListIndex`."""
+
+    def __init__(self, tables: Sequence[Table], version: str) -> None:
+        self._tables = tuple(tables)
+        self._version = version
+
+    @property
+    def version(self) -> str:
+        """Digest of the compiled lists, and of the school's own when there are any."""
+        return self._version
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """What it is put together from."""
+        return self._tables
+
+    def listings(self, question: Question) -> tuple[Listing, ...]:
+        """Every rule that speaks about the question, the winner of each category first."""
+        found = [c for table in self._tables for c in table.candidates(question)]
+        return decide(found, question) if found else ()
+
+    def address_listing(self, packed: bytes) -> Listing | None:
+        """The rule of an address list that holds this 4- or 16-octet address, or None."""
+        for table in self._tables:
+            if (listing := table.address_listing(packed)) is not None:
+                return listing
+        return None
+
+    def with_overlay(self, overlay: Table, digest: str) -> Index:
+        """This index with the school's own lists laid over its file; replaces an older overlay."""
+        return Index((self._tables[0], overlay), f"{self._version.partition('+')[0]}+{digest}")
+
+
+def open_index(path: Path, verify: bool = True) -> Index:
+    """The index in a file; ListError (missing, damaged, another format) says what to run.
+
+    Without `verify` only the head is checked: for workers, after the supervisor read it whole.
+    """
+    table = FileTable(fdx.read(path, verify))
+    return Index((table,), table.digest)
+
+
+def file_table(index: Index) -> FileTable:
+    """The file behind an index; ListError when it has none."""
+    for table in index.tables:
+        if isinstance(table, FileTable):
+            return table
+    raise ListError(f"this index has no file: {fdx.RECOMPILE}")

@@ -1,0 +1,143 @@
+"""Which rules speak about a question, beyond plain names: patterns and narrowing modifiers.
+
+Pure: rules in, rules out. Precedence between them is not decided here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import re2
+
+from filterd.lists import regex
+from filterd.lists.entry import BELOW, EXACT, Clients, Only, Rule
+from filterd.lists.types import TYPES
+from filterd.policy.verdict import Asker, Question
+from filterd.wire.names import Name, ancestors
+
+SET_BYTES = 8 << 20
+SET_BYTES_PER_RULE = 16 << 10
+"""Memory the automaton of all free patterns may use. With too little RE2 would answer "no match"
+instead of failing, so the sum grows with the number of patterns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A rule that speaks; `length` is how much of the name it pins down (nearer wins for RPZ)."""
+
+    number: int
+    length: int
+
+
+class Rules:
+    """The rules of a table, findable by name, by anchor, and by one automaton for the rest."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._at: dict[Name, list[int]] = {}
+        self._always: list[int] = []
+        self._free: list[int] = []
+        self._compiled: dict[int, re2._Regexp] = {}
+        for number, rule in enumerate(rules):
+            self._place(number, rule)
+        self._set = self._automaton() if self._free else None
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def __getitem__(self, number: int) -> Rule:
+        return self._rules[number]
+
+    def _place(self, number: int, rule: Rule) -> None:
+        if rule.name is not None:
+            self._at.setdefault(rule.name, []).append(number)
+        elif rule.pattern is None or rule.inverted:
+            self._always.append(number)
+        elif rule.anchor is not None:
+            self._at.setdefault(rule.anchor, []).append(number)
+        else:
+            self._free.append(number)
+        if rule.pattern is not None and (rule.inverted or rule.anchor is not None):
+            self._compiled[number] = re2.compile(rule.pattern, options=regex.options())
+
+    def _automaton(self) -> re2.Set:
+        chosen = regex.options()
+        chosen.max_mem = SET_BYTES + SET_BYTES_PER_RULE * len(self._free)
+        automaton = re2.Set.SearchSet(chosen)
+        for number in self._free:
+            automaton.Add(self._rules[number].pattern)
+        automaton.Compile()
+        return automaton
+
+    def speaking(self, question: Question) -> Iterator[Spoken]:
+        """Rules whose trigger fits the name and whose modifiers fit the rest of the question."""
+        for found in self.fitting(question.name):
+            if applies(self._rules[found.number], question):
+                yield found
+
+    def fitting(self, name: Name) -> Iterator[Spoken]:
+        """Rules whose trigger fits the name, whatever their modifiers ask for."""
+        if self._at:
+            for above in ancestors(name):
+                for number in self._at.get(above, ()):
+                    if self._fits(number, name, above):
+                        yield Spoken(number, len(above) + (above == name))
+        for number in self._always:
+            rule = self._rules[number]
+            if rule.pattern is None or not self._compiled[number].search(name):
+                yield Spoken(number, 0)
+        if self._set is not None:
+            for index in self._set.Match(name) or ():
+                yield Spoken(self._free[index], 0)
+
+    def _fits(self, number: int, name: Name, above: Name) -> bool:
+        rule = self._rules[number]
+        if rule.name is None:
+            return bool(self._compiled[number].search(name))
+        return bool(rule.flags & (EXACT if above == name else BELOW))
+
+
+def applies(rule: Rule, question: Question) -> bool:
+    """Whether the rule's modifiers hold for this question."""
+    if rule.types is not None and not _of(rule.types, _type_name(question.qtype)):
+        return False
+    if rule.denyallow and any(above in rule.denyallow for above in ancestors(question.name)):
+        return False
+    asker = question.asker or _NOBODY
+    if rule.tags is not None and not _tagged(rule.tags, asker.tags):
+        return False
+    return rule.clients is None or _is_client(rule.clients, asker)
+
+
+_NOBODY = Asker()
+_TYPE_NAMES = {number: name for name, number in TYPES.items()}
+
+
+def _type_name(qtype: int) -> str:
+    return _TYPE_NAMES.get(qtype, f"TYPE{qtype}")
+
+
+def _of(only: Only, value: str) -> bool:
+    return value not in only.never and (not only.of or value in only.of)
+
+
+def _tagged(only: Only, tags: frozenset[str]) -> bool:
+    return not only.never & tags and (not only.of or bool(only.of & tags))
+
+
+def _is_client(clients: Clients, asker: Asker) -> bool:
+    address = ipaddress.ip_address(asker.address) if asker.address else None
+    if asker.name in clients.not_names or _within(address, clients.not_networks):
+        return False
+    if not clients.names and not clients.networks:
+        return True
+    return asker.name in clients.names or _within(address, clients.networks)
+
+
+def _within(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None,
+    networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network],
+) -> bool:
+    return address is not None and any(address in network for network in networks)

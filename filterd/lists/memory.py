@@ -1,0 +1,86 @@
+"""A table of lists held in memory: the school's own lists and small sets of list files.
+
+Built in milliseconds, replaced whole; the file table says the same for millions of names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from filterd.lists.addresses import AddressTable
+from filterd.lists.badfilter import Cancelled
+from filterd.lists.entry import BELOW, EXACT
+from filterd.lists.matching import Rules
+from filterd.lists.parsed import Parsed, name_of_key
+from filterd.lists.precedence import Candidate, ListMeta
+from filterd.lists.texts import rule_text
+from filterd.policy.model import CategoryId
+from filterd.policy.verdict import Listing, Question
+from filterd.wire.names import Name, ancestors
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A list that was read: what it is and what it says."""
+
+    meta: ListMeta
+    parsed: Parsed
+
+
+class MemoryTable:
+    """Lists in dictionaries; implements what `index.Index` needs of a table."""
+
+    def __init__(self, lists: Sequence[Loaded]) -> None:
+        cancelled: dict[CategoryId, Cancelled] = {}
+        for loaded in lists:
+            cancelled.setdefault(loaded.meta.category, Cancelled()).add(loaded.parsed.rules)
+        self._names: dict[Name, list[tuple[ListMeta, int, int]]] = {}
+        self._owners: list[ListMeta] = []
+        rules = []
+        for loaded in lists:
+            gone = cancelled[loaded.meta.category]
+            self._add_names(loaded, gone)
+            for rule in gone.remaining(loaded.parsed.rules):
+                rules.append(rule)
+                self._owners.append(loaded.meta)
+        self._rules = Rules(rules)
+        self._addresses = AddressTable(
+            (found, loaded.meta) for loaded in lists for found in loaded.parsed.addresses
+        )
+
+    def _add_names(self, loaded: Loaded, gone: Cancelled) -> None:
+        for flags, group in loaded.parsed.groups.items():
+            for keys, lines in group.pairs():
+                for key, line in zip(keys, lines, strict=True):
+                    if (flags, key) not in gone.names:
+                        entry = (loaded.meta, flags, line)
+                        self._names.setdefault(name_of_key(key), []).append(entry)
+
+    def candidates(self, question: Question) -> Iterator[Candidate]:
+        """Rules that speak about the question."""
+        name = question.name
+        for above in ancestors(name):
+            for meta, flags, line in self._names.get(above, ()):
+                if flags & (EXACT if above == name else BELOW):
+                    text = rule_text(above, flags, meta.format)
+                    length = len(above) + (above == name)
+                    yield Candidate(meta, line, text, flags, length)
+        if len(self._rules):
+            yield from rule_candidates(self._rules, self._owners, question)
+
+    def address_listing(self, packed: bytes) -> Listing | None:
+        """The rule of an address list that holds this address."""
+        return self._addresses.find(packed)
+
+
+def rule_candidates(
+    rules: Rules, owners: Sequence[ListMeta], question: Question
+) -> Iterable[Candidate]:
+    """Candidates for the rules that need more than a name."""
+    for spoken in rules.speaking(question):
+        rule = rules[spoken.number]
+        yield Candidate(
+            owners[spoken.number], rule.line, rule.text, rule.flags, spoken.length,
+            rule.modifiers, rule.rewrite, rule.clients is not None or rule.tags is not None,
+        )  # fmt: skip

@@ -1,0 +1,238 @@
+"""A list as it was read: names grouped by what they mean, rules, addresses, what was dropped.
+
+The step between a file and the index; can be written to a cache file and read back, so that an
+unchanged list is not parsed again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import json
+import struct
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from filterd.errors import ListError
+from filterd.lists.entry import (
+    Address,
+    Clients,
+    Dropped,
+    Entry,
+    Item,
+    Network,
+    Only,
+    Rewrite,
+    Rule,
+    Why,
+)
+from filterd.wire.names import Name
+
+SAMPLES = 5
+SAMPLE_CHARS = 160
+PIECE_BYTES = 1 << 20
+MAGIC = b"FDPARSED1\n"
+
+
+def key_of(name: str) -> bytes:
+    """The index key of a name: spelled backwards, a dot behind it."""
+    return (name[::-1] + ".").encode("ascii")
+
+
+def name_of_key(key: bytes) -> Name:
+    """The name whose key this is."""
+    return Name(key[-2::-1].decode("ascii"))
+
+
+@dataclass(slots=True)
+class Group:
+    """Names with the same flags: keys joined by line feeds, and the line of each."""
+
+    keys: list[bytes] = field(default_factory=list)
+    lines: array[int] = field(default_factory=lambda: array("I"))
+
+    def joined(self) -> bytes:
+        """All keys as one text."""
+        return b"\n".join(self.keys)
+
+    def pairs(self) -> Iterator[tuple[list[bytes], array[int]]]:
+        """Keys and their lines, some ten thousands at a time (bounded memory)."""
+        at = 0
+        for text in self.keys:
+            start = 0
+            while start < len(text):
+                cut = text.find(b"\n", start + PIECE_BYTES)
+                end = cut if cut >= 0 else len(text)
+                keys = text[start:end].split(b"\n")
+                yield keys, self.lines[at : at + len(keys)]
+                at += len(keys)
+                start = end + 1
+
+
+@dataclass(slots=True)
+class Parsed:
+    """Everything one list file says."""
+
+    groups: dict[int, Group] = field(default_factory=dict)
+    rules: list[Rule] = field(default_factory=list)
+    addresses: list[Address] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    samples: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    lines: int = 0
+    _buffer: dict[int, list[bytes]] = field(default_factory=dict)
+
+    def add_run(self, flags: int, keys: bytes, lines: array[int]) -> None:
+        """A run of keys (joined by line feeds) with their lines, in the same order."""
+        self.flush()
+        group = self.groups.setdefault(flags, Group())
+        group.keys.append(keys)
+        group.lines.extend(lines)
+
+    def add(self, item: Item) -> None:
+        """One item of a parser."""
+        if isinstance(item, Entry):
+            self._buffer.setdefault(item.flags, []).append(key_of(item.name))
+            self.groups.setdefault(item.flags, Group()).lines.append(item.line)
+        elif isinstance(item, Rule):
+            self.rules.append(item)
+        elif isinstance(item, Address):
+            self.addresses.append(item)
+        else:
+            self.drop(item)
+
+    def drop(self, item: Dropped) -> None:
+        """Count a dropped line and keep the first few as samples."""
+        self.dropped[item.why.value] += 1
+        kept = self.samples.setdefault(item.why.value, [])
+        if len(kept) < SAMPLES:
+            kept.append((item.line, item.text[:SAMPLE_CHARS]))
+
+    def flush(self) -> None:
+        """Move single entries behind the runs; called before a run and at the end."""
+        for flags, keys in self._buffer.items():
+            self.groups[flags].keys.append(b"\n".join(keys))
+        self._buffer.clear()
+
+    @property
+    def names(self) -> int:
+        """How many names are listed, duplicates included."""
+        return sum(len(group.lines) for group in self.groups.values())
+
+
+def gather(items: Iterable[Item], into: Parsed) -> Parsed:
+    """Put every item where it belongs."""
+    for item in items:
+        if isinstance(item, Dropped) and item.text == "\0":
+            item = Dropped(item.line, Why.LONG_LINE, "")
+        into.add(item)
+    into.flush()
+    return into
+
+
+def save(parsed: Parsed, path: Path) -> None:
+    """Write the cache file; it may be thrown away at any time, so it is not synced."""
+    head: dict[str, Any] = {
+        "groups": [[flags, len(group.lines)] for flags, group in parsed.groups.items()],
+        "rules": [rule_to_json(rule) for rule in parsed.rules],
+        "addresses": [[a.line, str(a.network), a.exception] for a in parsed.addresses],
+        "dropped": parsed.dropped,
+        "samples": parsed.samples,
+        "lines": parsed.lines,
+    }
+    packer = zstandard.ZstdCompressor(level=1, write_checksum=True)
+    with path.open("wb") as out:
+        out.write(MAGIC)
+        for part in (json.dumps(head).encode(), *_bodies(parsed)):
+            packed = packer.compress(part)
+            out.write(struct.pack("<Q", len(packed)) + packed)
+
+
+def _bodies(parsed: Parsed) -> Iterable[bytes]:
+    for group in parsed.groups.values():
+        yield group.joined()
+        yield group.lines.tobytes()
+
+
+def load(path: Path) -> Parsed:
+    """Read a cache file back; ListError when it is damaged."""
+    try:
+        raw = path.read_bytes()
+        if not raw.startswith(MAGIC):
+            raise ListError(f"{path}: not a cache file of this version")
+        parts = _parts(memoryview(raw)[len(MAGIC) :])
+        head = json.loads(next(parts))
+        parsed = Parsed(lines=head["lines"], samples=head["samples"])
+        parsed.dropped.update(head["dropped"])
+        parsed.rules = [rule_from_json(rule) for rule in head["rules"]]
+        parsed.addresses = [
+            Address(line, ipaddress.ip_network(text), exception)
+            for line, text, exception in head["addresses"]
+        ]
+        for flags, count in head["groups"]:
+            group = parsed.groups[flags] = Group([next(parts)])
+            group.lines.frombytes(next(parts))
+            if len(group.lines) != count:
+                raise ListError(f"{path}: damaged cache file")
+    except (OSError, ValueError, KeyError, StopIteration, zstandard.ZstdError) as error:
+        raise ListError(f"{path}: damaged cache file: {error}") from None
+    return parsed
+
+
+def _parts(raw: memoryview) -> Any:
+    unpacker = zstandard.ZstdDecompressor()
+    while raw:
+        (size,) = struct.unpack_from("<Q", raw)
+        yield unpacker.decompress(raw[8 : 8 + size])
+        raw = raw[8 + size :]
+
+
+def rule_to_json(rule: Rule) -> dict[str, Any]:
+    """A rule as JSON, without the fields that have their default."""
+    found: dict[str, Any] = {}
+    for each in dataclasses.fields(rule):
+        value = getattr(rule, each.name)
+        if value != each.default:
+            found[each.name] = _plain(value)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (frozenset, tuple)):
+        return (
+            sorted((_plain(item) for item in value), key=str)
+            if isinstance(value, frozenset)
+            else [_plain(item) for item in value]
+        )
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (ipaddress.IPv4Network, ipaddress.IPv6Network)):
+        return str(value)
+    return value
+
+
+def rule_from_json(found: dict[str, Any]) -> Rule:
+    """The rule that `rule_to_json` wrote."""
+    values = dict(found)
+    if clients := values.get("clients"):
+        values["clients"] = Clients(
+            frozenset(clients["names"]), _networks(clients["networks"]),
+            frozenset(clients["not_names"]), _networks(clients["not_networks"]),
+        )  # fmt: skip
+    for name in ("tags", "types"):
+        if only := values.get(name):
+            values[name] = Only(frozenset(only["of"]), frozenset(only["never"]))
+    if "denyallow" in values:
+        values["denyallow"] = tuple(values["denyallow"])
+    if rewrite := values.get("rewrite"):
+        values["rewrite"] = Rewrite(**rewrite)
+    return Rule(**values)
+
+
+def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(text) for text in texts)

@@ -1,0 +1,220 @@
+"""The two tables and the two ways of reading say the same, whatever the list says."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from filterd.errors import ListError
+from filterd.lists import bulk, fdx, parsed, reader
+from filterd.lists.builder import build
+from filterd.lists.canary import canary_lists
+from filterd.lists.formats import FORMATS, Options, parse
+from filterd.lists.index import Index, open_index
+from filterd.lists.memory import Loaded, MemoryTable
+from filterd.lists.parsed import Parsed, gather
+from filterd.lists.precedence import ListMeta
+from filterd.lists.protect import NOTHING, Protection
+from filterd.policy.model import CategoryId, ListId
+from filterd.policy.verdict import Asker, Listing, Question
+from filterd.wire.names import Name
+
+LABELS = ("a", "b", "ads", "x-1", "_t", "example", "com", "net", "vn", "co", "xn--bcher-kva")
+NAMES = st.lists(st.sampled_from(LABELS), min_size=1, max_size=4).map(".".join)
+TEMPLATES = (
+    "{n}", "||{n}^", "@@||{n}^", "||{n}^$important", "@@||{n}^$important", "|{n}^", ".{n}^",
+    "*.{n}", "0.0.0.0 {n}", "127.0.0.1 {n} {n}", "local=/{n}/", "address=/{n}/0.0.0.0",
+    "server=/{n}/#", "{n} CNAME .", "*.{n} CNAME .", "{n} CNAME rpz-passthru.", "||{n}^$badfilter",
+    "||{n}^$dnstype=AAAA", "||{n}^$client=10.0.0.0/8", "||{n}^$denyallow=a.{n}", "||*-{n}^",
+    "/^{n}/", "# {n}", "{n}.", "{n}:80", "  {n}  ", "=", "", "{n} # note", "||{n}", "||{n}^$script",
+    "@@||{n}^$dnsrewrite", "||{n}^$dnsrewrite=1.2.3.4", "1.2.3.4 {n}", "192.0.2.1", "\tX{n}",
+)  # fmt: skip
+LINES = st.builds(lambda t, n: t.replace("{n}", n), st.sampled_from(TEMPLATES), NAMES)
+LISTS = st.lists(st.one_of(LINES, st.text(max_size=20)), max_size=30).map("\n".join)
+
+
+def load(text: str, form: str, number: int = 0, category: str = "c") -> Loaded:
+    options = Options(rewrites=True)
+    lines = enumerate(text.split("\n"), 1)
+    return Loaded(
+        ListMeta(ListId(f"l{number}"), CategoryId(category), form),
+        gather(parse(form, lines, options), Parsed()),
+    )
+
+
+def content(found: Parsed) -> object:
+    names = sorted(
+        (flags, key, line)
+        for flags, group in found.groups.items()
+        for keys, lines in group.pairs()
+        for key, line in zip(keys, lines, strict=True)
+    )
+    return names, found.rules, found.addresses, found.dropped
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(FORMATS), LISTS)
+def test_the_bulk_filter_changes_nothing(form: str, text: str) -> None:
+    text = text.replace("\r", "").replace("\x00", "")
+    options = Options()
+    slow = gather(parse(form, enumerate(text.encode().decode().split("\n"), 1), options), Parsed())
+    quick = Parsed()
+    blocks = reader.blocks(io.BytesIO(text.encode()))
+    lines = bulk.slow_lines(blocks, bulk.shapes(form, options), quick)
+    gather(parse(form, lines, options), quick)
+    assert content(quick) == content(slow)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_bulk_filter_takes_long_runs(form: str) -> None:
+    shape = {
+        "hosts": "0.0.0.0 {}", "wildcard": "*.{}", "adblock": "||{}^", "rpz": "*.{} CNAME .",
+        "dnsmasq": "local=/{}/",
+    }.get(form, "{}")  # fmt: skip
+    if form in ("regex", "addresses"):
+        pytest.skip("has no plain lines")
+    text = "".join(shape.format(f"n{i}.Example.com") + "\r\n" for i in range(5000))
+    found = Parsed()
+    lines = bulk.slow_lines(
+        reader.blocks(io.BytesIO(text.encode())), bulk.shapes(form, Options()), found
+    )
+    assert list(lines) == []
+    assert found.names == 5000
+    assert (found.lines, len(set(next(iter(found.groups.values())).joined().split(b"\n")))) == (
+        5000,
+        5000,
+    )
+
+
+def same(left: tuple[Listing, ...], right: tuple[Listing, ...]) -> bool:
+    def winners(found: tuple[Listing, ...]) -> dict[str, tuple[object, ...]]:
+        first: dict[str, tuple[object, ...]] = {}
+        for one in found:
+            seen = (one.exception, one.important, one.rewrite, one.personal, one.list, one.line)
+            first.setdefault(one.category, seen)
+        return first
+
+    return winners(left) == winners(right)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(FORMATS), LISTS, st.sampled_from("pq")), min_size=1, max_size=3
+    ),
+    st.lists(NAMES, min_size=1, max_size=10),
+)
+def test_the_file_says_what_memory_says(
+    tmp_path: Path, wanted: list[tuple[str, str, str]], names: list[str]
+) -> None:
+    lists = [load(t, f, i, c) for i, (f, t, c) in enumerate(wanted)]
+    path = tmp_path / "index.fdx"
+    build(lists, NOTHING, lambda _list, _why: True, path)
+    compiled, memory = open_index(path), Index((MemoryTable(lists),), "m")
+    asker = Asker("10.1.1.1")
+    for name in names:
+        for qtype in (1, 28):
+            asked = Question(Name(name), qtype, asker)
+            assert same(compiled.listings(asked), memory.listings(asked)), name
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.sampled_from(FORMATS), LISTS)
+def test_what_was_parsed_comes_back_from_the_cache(tmp_path: Path, form: str, text: str) -> None:
+    found = load(text, form).parsed
+    parsed.save(found, tmp_path / "x.parsed")
+    assert content(parsed.load(tmp_path / "x.parsed")) == content(found)
+
+
+def test_every_category_has_its_canary_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "index.fdx"
+    build(list(canary_lists()), Protection(), lambda _list, _why: True, path)
+    index = open_index(path)
+    for category in ("porn", "csam", "ads", "authority"):
+        found = index.listings(Question(Name(f"{category}.canary.filterd.test"), 1))
+        assert [(one.category, one.list) for one in found] == [(category, "canary")]
+        assert index.listings(Question(Name(f"www.{category}.canary.filterd.test"), 1))
+    assert index.listings(Question(Name("allowed.canary.filterd.test"), 1)) == ()
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip_body", "flip_head", "magic", "version", "empty"])
+def test_a_damaged_index_is_refused_with_what_to_run(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "index.fdx"
+    build([load("a.example\nb.example", "domains")], NOTHING, lambda _list, _why: True, path)
+    whole = bytearray(path.read_bytes())
+    if harm == "cut":
+        del whole[-9:]
+    elif harm == "flip_body":
+        whole[-20] ^= 1
+    elif harm == "flip_head":
+        whole[40] ^= 1
+    elif harm == "magic":
+        whole[0] ^= 1
+    elif harm == "version":
+        whole[8] = 99
+    else:
+        whole.clear()
+    path.write_bytes(bytes(whole))
+    with pytest.raises(ListError, match="filterd lists compile"):
+        open_index(path)
+
+
+def test_a_missing_index_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(ListError, match=r"no compiled list index .* filterd lists compile"):
+        open_index(tmp_path / "none.fdx")
+
+
+def test_building_again_gives_the_same_digest(tmp_path: Path) -> None:
+    lists = [load("a.example\n||b.example^$client=10.0.0.1|a|b|c,ctag=x|y|z", "adblock")]
+    digests = {
+        build(lists, NOTHING, lambda _list, _why: True, tmp_path / f"{n}.fdx").digest for n in "ab"
+    }
+    assert len(digests) == 1
+    assert fdx.read(tmp_path / "a.fdx").head["digest"] in digests
+
+
+def test_suffixes_and_protected_names_are_never_blocked(tmp_path: Path) -> None:
+    text = "com\ncom.vn\ngithub.io\ngoogle.com\nclassroom.google.com\nads.google.com\nexample.com\n"
+    rules = "||*^\n/google/\n||go*.com^\n@@||google.com^\n||vn^$dnstype=A\n||ok-*.example^"
+    names = load(text, "ut1", 0, "p")
+    complex_rules = load(rules, "adblock", 1, "q")
+    protection = Protection(frozenset((Name("classroom.google.com"),)))
+    path = tmp_path / "index.fdx"
+    built = build([names, complex_rules], protection, lambda _list, _why: False, path)
+    index = open_index(path)
+
+    def blocked(name: str) -> bool:
+        found = index.listings(Question(Name(name), 1))
+        return any(not one.exception for one in found)
+
+    assert not any(map(blocked, ("com", "shop.com", "x.com.vn", "me.github.io")))
+    assert not any(
+        map(blocked, ("google.com", "classroom.google.com", "mail.google.com", "abc.vn"))
+    )
+    assert blocked("ads.google.com") and blocked("www.example.com") and blocked("ok-1.example")
+    first, second = built.lists
+    assert first.dropped["public_suffix"] == 1 and first.dropped["private_suffix"] == 1
+    assert first.dropped["protected_name"] == 3
+    assert set(first.protected_hits) >= {"google.com", "classroom.google.com"}
+    assert second.dropped["protected_name"] == 4
+
+
+def test_figures_of_lists_that_overlap(tmp_path: Path) -> None:
+    one = load("a.example\nb.example\nb.example\nc.example", "domains", 1)
+    two = load("b.example\nc.example\nd.example", "domains", 2)
+    built = build([one, two], NOTHING, lambda _list, _why: True, tmp_path / "i.fdx")
+    first, second = built.lists
+    assert (first.entries, first.unique, first.shared) == (3, 1, {"l2": 2})
+    assert (second.entries, second.unique, second.shared) == (3, 1, {"l1": 2})
+    assert built.names == 4
+    index = open_index(tmp_path / "i.fdx")
+    found = index.listings(Question(Name("c.example"), 1))
+    assert sorted((one.list, one.line) for one in found) == [("l1", 4), ("l2", 2)]
