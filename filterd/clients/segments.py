@@ -9,7 +9,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
-from filterd.policy.model import Network, Policy, Tier, TierId
+from filterd.policy.model import Network, Policy
+from filterd.policy.tiers import strictest
 from filterd.policy.verdict import Placement
 
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -27,7 +28,7 @@ class Segments:
     """The networks and devices of one policy; immutable but for the neighbour table."""
 
     def __init__(self, policy: Policy, neighbours: Mapping[bytes, str] | None = None) -> None:
-        self._unknown = Placement(policy.unknown or strictest(policy.tiers), None, known=False)
+        self._unknown = Placement(strictest(policy), None, known=False)
         self._devices = {d.key: Placement(d.tier) for d in policy.devices}
         self._neighbours = dict(neighbours or {})
         self._networks: dict[int, _Family] = {4: _Family(32), 16: _Family(128)}
@@ -70,9 +71,3 @@ class _Family:
             if (found := networks.get(address >> shift)) is not None:
                 return found
         return None
-
-
-def strictest(tiers: tuple[Tier, ...]) -> TierId:
-    """The tier for sources nobody named (architecture §9): allow-only, then most blocked."""
-    ranked = sorted(tiers, key=lambda tier: (not tier.allow_only, -len(tier.blocked)))
-    return ranked[0].id

@@ -6,6 +6,7 @@ category that finds no place is counted in the last one ("other"). Knows no file
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 TIERS: Final = 16
@@ -97,3 +98,8 @@ def category_index(category: str | None) -> int:
     if category in STANDARD_CATEGORIES:
         return STANDARD_CATEGORIES.index(category)
     return OTHER_CATEGORY
+
+
+def tier_order(tiers: Iterable[str]) -> tuple[str, ...]:
+    """Places of a policy's tiers: the standard ones always have the same."""
+    return STANDARD_TIERS + tuple(tier for tier in tiers if tier not in STANDARD_TIERS)

@@ -14,14 +14,16 @@ from dataclasses import dataclass, field
 from filterd.errors import WireError
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
-from filterd.policy.verdict import Alias, Allowed, Blocked, Local, Rewritten
+from filterd.metrics.seen import Seen
+from filterd.policy.verdict import Alias, Allowed, Blocked, Local, Rewritten, Verdict
 from filterd.resolve import synthesis
 from filterd.resolve.answers import Clamp
 from filterd.resolve.cache import Cache, Cached
 from filterd.resolve.finding import Asked, Finder, Found, prefetch_at
 from filterd.resolve.inflight import USABLE, Flights
-from filterd.resolve.judge import leads_to, refused_addresses
+from filterd.resolve.judge import leads_to, listed_address, private_addresses
 from filterd.resolve.memo import Memo
+from filterd.resolve.nolookup import no_lookup, refused
 from filterd.resolve.placement import Limits, Placements, Rules
 from filterd.resolve.ports import Clock, Exchanger
 from filterd.resolve.telling import Teller, Told
@@ -37,7 +39,6 @@ _log = logging.getLogger("filterd.resolve")
 _STALE_TTL = 30
 _LATE_SECONDS = 2.5
 _LONG = 0x7FFFFFFF
-_NOT_OURS = frozenset({c.MAILA, c.MAILB, c.TKEY, c.TSIG, c.OPT})
 _MALFORMED = layout.single_place("dropped_malformed")
 _RATE = layout.single_place("dropped_rate")
 _LATE = layout.single_place("dropped_late")
@@ -51,6 +52,7 @@ class Equipment:
     exchanger: Exchanger
     counters: Counters
     memo: Memo
+    seen: Seen
     cache: Cache
     clock: Clock
     monotonic: Callable[[], float]
@@ -67,13 +69,19 @@ class Handler:
         self._counters = equipment.counters
         self._monotonic = equipment.monotonic
         self.placements = Placements(
-            equipment.memo, equipment.clock, equipment.allowed, equipment.limits
+            equipment.memo, equipment.seen, equipment.clock, equipment.allowed, equipment.limits
         )
-        self.teller = Teller(equipment.counters, equipment.memo, equipment.cookie_secret)
-        flights: Flights[Asked] = Flights(
+        self.teller = Teller(
+            equipment.counters, equipment.memo, equipment.seen, equipment.cookie_secret
+        )
+        self._flights: Flights[Asked] = Flights(
             equipment.exchanger, equipment.cache, equipment.clamp, self._landed
         )
-        self._finder = Finder(equipment.cache, flights, equipment.counters, equipment.limits)
+        self._finder = Finder(equipment.cache, self._flights, equipment.counters, equipment.limits)
+
+    async def finish(self, seconds: float) -> None:
+        """Wait at most so long for what is being asked upstream."""
+        await self._flights.finish(seconds)
 
     def try_answer(
         self, wire: bytes, address: bytes, now: float, via: Via, token: object = None
@@ -135,9 +143,9 @@ class Handler:
         query, source = asked.query, asked.source
         # who may not ask is told so before anything is looked at
         if not source.allowed:
-            return _refused(c.EDE_PROHIBITED, "this network is not served")
+            return refused(c.EDE_PROHIBITED, "this network is not served")
         # questions that are no look-ups are answered alike for every tier
-        if (told := _beside_the_point(query)) is not None:
+        if (told := no_lookup(query)) is not None:
             return told
         # the verdict stands before the cache: the cache is shared by all tiers, the verdict is
         # not, and a blocked name costs no upstream query
@@ -152,11 +160,8 @@ class Handler:
         if found is None:
             return None
         # targets and addresses get a verdict on every use: fresh, cached and stale
-        onward = leads_to(source.rules, source.asker, query.key[-4:-2], found.answer)
-        if isinstance(onward, Blocked):
-            return self._blocked(query, source.rules, onward, now, found.answer.expires)
-        if onward is not None:
-            return self._rewritten(asked, onward, now, arrived)
+        if (onward := self._onward(asked, query.key, verdict, found, now)) is not None:
+            return onward
         return self._answered(asked, verdict, found, now)
 
     def _blocked(
@@ -196,23 +201,32 @@ class Handler:
     ) -> Told:
         query, rules = asked.query, asked.source.rules
         key = to_wire(alias.target) + query.key[-4:]
-        listed, private = refused_addresses(rules, asked.source.asker, key, found.answer)
-        if listed is not None:
-            return self._blocked(query, rules, listed, now, found.answer.expires)
-        if private:
+        if (onward := self._onward(asked, key, verdict, found, now)) is not None:
+            return onward
+        if private_addresses(rules, asked.source.asker, key, found.answer):
             return Told(synthesis.nodata(query, verdict.ede), layout.REWRITTEN)
         body = aged(found.answer.plain, int(now - found.answer.born), _most(rules, now))
         answer = synthesis.aliased(query, alias.target, body, verdict.ede)
         until = min(found.answer.expires, rules.until) if verdict.shared else 0.0
         return Told(answer, layout.REWRITTEN, None, until, True)
 
+    def _onward(
+        self, asked: Asked, key: bytes, verdict: Verdict, found: Found, now: float
+    ) -> Told | None:
+        """The refusal of where the answer to `key` leads, if it is refused."""
+        rules, asker, answer = asked.source.rules, asked.source.asker, found.answer
+        refusal = leads_to(rules, asker, key[-4:-2], verdict, answer)
+        if refusal is None:
+            refusal = listed_address(rules, asker, key, answer)
+        if refusal is None:
+            return None
+        return self._blocked(asked.query, rules, refusal, now, answer.expires)
+
     def _answered(self, asked: Asked, verdict: Allowed, found: Found, now: float) -> Told:
         query, rules, answer = asked.query, asked.source.rules, found.answer
         if answer.rcode not in USABLE:
             return _failed(found)
-        listed, private = refused_addresses(rules, asked.source.asker, query.key, answer)
-        if listed is not None:
-            return self._blocked(query, rules, listed, now, answer.expires)
+        private = private_addresses(rules, asked.source.asker, query.key, answer)
         secure = query.edns is not None and query.edns.do
         body = answer.secure if secure else answer.plain
         most = _most(rules, now)
@@ -251,22 +265,6 @@ class Handler:
         if errors & (errors - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a flood must not fill the log
             _log.exception("answering broke (%d times so far)", errors)
         return _plainly(query, via, synthesis.failed(c.EDE_OTHER, "internal error"))
-
-
-def _beside_the_point(query: Query) -> Told | None:
-    if query.edns is not None and query.edns.version:
-        return Told(Answer(c.BADVERS), layout.REFUSED)
-    if query.qclass != c.IN:
-        return _refused(c.EDE_OTHER, "only class IN is served")
-    if query.qtype in (c.AXFR, c.IXFR):
-        return _refused(c.EDE_PROHIBITED, "no zone transfers")
-    if query.qtype in _NOT_OURS:
-        return Told(Answer(c.NOTIMP), layout.REFUSED)
-    return None
-
-
-def _refused(code: int, text: str) -> Told:
-    return Told(Answer(c.REFUSED, EMPTY, edns.ede(code, text)), layout.REFUSED)
 
 
 def _failed(found: Found) -> Told:

@@ -37,6 +37,7 @@ Waiter = TypeVar("Waiter")
 class _Flight(Generic[Waiter]):
     waiting: list[Waiter] = field(default_factory=list)
     stale_timer: asyncio.TimerHandle | None = None
+    task: asyncio.Task[None] | None = None
 
 
 class Flights(Generic[Waiter]):
@@ -81,9 +82,15 @@ class Flights(Generic[Waiter]):
         self._start(key)
         return True
 
+    async def finish(self, seconds: float) -> None:
+        """Wait at most so long until nothing is under way."""
+        under_way = [flight.task for flight in self._flights.values() if flight.task is not None]
+        if under_way:
+            await asyncio.wait(under_way, timeout=seconds)
+
     def _start(self, key: bytes) -> _Flight[Waiter]:
         flight = self._flights[key] = _Flight[Waiter]()
-        tasks.spawn(self._fly(key, flight), "exchange")
+        flight.task = tasks.spawn(self._fly(key, flight), "exchange")
         return flight
 
     async def _fly(self, key: bytes, flight: _Flight[Waiter]) -> None:

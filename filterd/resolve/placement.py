@@ -6,18 +6,18 @@ rules. Knows no message and no cache.
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from filterd.metrics import layout
+from filterd.metrics.seen import Report, Seen
 from filterd.policy.model import TierId
-from filterd.policy.verdict import Asker, Placement, Question, Verdict
+from filterd.policy.verdict import Asker, Blocked, Placement, Question, Step, Verdict
 from filterd.resolve.memo import Memo
-from filterd.resolve.ports import Clock, Effective, Running
+from filterd.resolve.ports import Clock, Effective, Places, Running
 from filterd.wire.names import from_wire
 
 MAX_SOURCES = 65_536
@@ -44,7 +44,7 @@ class Limits:
 class Rules:
     """The rules of one tier until `until` (monotonic); `number` names them in the memo."""
 
-    __slots__ = ("_verdicts", "effective", "number", "tier", "tier_id", "until")
+    __slots__ = ("_targets", "_verdicts", "effective", "number", "tier", "tier_id", "until")
 
     def __init__(self, effective: Effective, number: int, tier_id: TierId, tier: int) -> None:
         self.effective = effective
@@ -53,6 +53,7 @@ class Rules:
         self.tier = tier
         self.until = math.inf
         self._verdicts: dict[bytes, Verdict] = {}
+        self._targets: dict[tuple[bytes, Step], Blocked | None] = {}
 
     def verdict(self, key: bytes, asker: Asker) -> Verdict:
         """The verdict on a lower-case question (name, type, class in wire form)."""
@@ -67,17 +68,38 @@ class Rules:
             self._verdicts[key] = verdict
         return verdict
 
+    def target_verdict(self, key: bytes, asker: Asker, asked: Verdict) -> Blocked | None:
+        """The verdict on a name that an answer leads to; None: it may be followed.
+
+        Remembered by the step that judged the question, on which alone it depends besides.
+        """
+        name = (key, asked.origin.step)
+        if name in self._targets:
+            return self._targets[name]
+        qtype = key[-4] << 8 | key[-3]
+        question = Question(from_wire(key[:-4]), qtype, asker)
+        verdict = self.effective.target_verdict(question, asked)
+        if asked.shared and (verdict is None or verdict.shared):
+            if len(self._targets) >= _MAX_VERDICTS:
+                self._targets.clear()
+            self._targets[name] = verdict
+        return verdict
+
 
 class Source:
     """One client as the handler sees it."""
 
     __slots__ = (
         "_filled", "_limits", "_released", "_tokens", "_window", "address", "allowed", "asker",
-        "pending", "rules",
+        "pending", "placement", "rules", "tag",
     )  # fmt: skip
 
-    def __init__(self, address: bytes, rules: Rules, allowed: bool, limits: Limits) -> None:
+    def __init__(
+        self, address: bytes, placement: Placement, rules: Rules, allowed: bool, limits: Limits
+    ) -> None:
         self.address = address
+        self.placement = placement
+        self.tag = 0
         self.rules = rules
         self.allowed = allowed
         self.asker = Asker(address=_text(address))
@@ -113,9 +135,15 @@ class Placements:
     """The sources seen lately and the rules in force for them."""
 
     def __init__(
-        self, memo: Memo, clock: Clock, allowed: Callable[[bytes], bool], limits: Limits
+        self,
+        memo: Memo,
+        seen: Seen,
+        clock: Clock,
+        allowed: Callable[[bytes], bool],
+        limits: Limits,
     ) -> None:
         self._memo = memo
+        self.seen = seen
         self._clock = clock
         self._allowed = allowed
         self._limits = limits
@@ -124,8 +152,8 @@ class Placements:
         self._in_force: dict[Placement, Rules] = {}
         self._rules: dict[tuple[int, TierId, datetime | None], Rules] = {}
         self._review_at = 0.0
-        self._tag_key = b""
         self._numbers = 0
+        self._direct = False
 
     @property
     def running(self) -> Running | None:
@@ -134,15 +162,45 @@ class Placements:
 
     def swap(self, running: Running) -> None:
         """Put another policy or other lists in force, at once and for everyone."""
+        self.collect()
         self._running = running
         self._rules = {}
         self._memo.flush()
         self._forget()
 
-    def draw_tags(self, key: bytes) -> None:
-        """Take a new daily key for distinct-client marks."""
-        self._tag_key = key
+    def settle(self, places: Places) -> None:
+        """Place everyone anew; the rules stay (the neighbour table changed)."""
+        if self._running is not None:
+            self._running = replace(self._running, places=places)
         self._forget()
+
+    def watch(self, direct: bool) -> None:
+        """`direct`: the memo answers nobody, so that every query passes the handler."""
+        self._direct = direct
+        self._forget()
+
+    def take_seen(self, key: bytes) -> Report:
+        """What was seen since the last time, and a new key for client marks."""
+        self.collect()
+        report = self.seen.take(key)
+        self._forget()
+        return report
+
+    def collect(self) -> None:
+        """Bring what the memo counted to what the handler counted."""
+        for _, question, uses, tags in self._memo.harvest():
+            self.seen.name(question[:-4], uses, tags)
+        tiers = {rules.number: rules.tier_id for rules in self._rules.values()}
+        for source, number, tally, uses in self._memo.harvest_sources():
+            if number in tiers:
+                self.seen.blocked(tiers[number], tally, source, uses)
+
+    def settled(self) -> dict[Placement, int]:
+        """How many sources were lately seen in each place."""
+        found: dict[Placement, int] = {}
+        for source in self._sources.values():
+            found[source.placement] = found.get(source.placement, 0) + 1
+        return found
 
     def find(self, address: bytes, device: str | None, now: float) -> Source | None:
         """The source of a 16-octet address; None while no policy is in force."""
@@ -152,14 +210,6 @@ class Placements:
         if source is None and self._running is not None:
             source = self._place(self._running, address, device, now)
         return source
-
-    def rules_by_number(self) -> dict[int, Rules]:
-        """Every rules object whose number the memo may still know."""
-        return {rules.number: rules for rules in self._rules.values()}
-
-    def known(self) -> Iterable[Source]:
-        """The sources seen lately."""
-        return self._sources.values()
 
     def _place(self, running: Running, address: bytes, device: str | None, now: float) -> Source:
         packed = unmapped(address)
@@ -171,16 +221,13 @@ class Placements:
         if len(self._sources) >= MAX_SOURCES:
             self._sources.clear()
         allowed = self._allowed(packed)
-        source = Source(address, rules, allowed, self._limits)
+        source = Source(address, placement, rules, allowed, self._limits)
+        source.tag = self.seen.tag(address)
         self._sources[address, device] = source
-        if allowed and device is None:
+        if allowed and device is None and not self._direct:
             rate = 0.0 if loopback(address) else self._limits.rate
-            self._memo.place(address, rules.number, self.tag(address), rate, self._limits.burst)
+            self._memo.place(address, rules.number, source.tag, rate, self._limits.burst)
         return source
-
-    def tag(self, address: bytes) -> int:
-        """The mark (0–63) of a client in distinct counts; another one every day."""
-        return hashlib.blake2b(address, digest_size=1, key=self._tag_key).digest()[0] & 63
 
     def _effective(self, running: Running, placement: Placement, now: float) -> Rules:
         at = self._clock()
@@ -209,6 +256,7 @@ class Placements:
             self._review_at = min(self._review_at, rules.until)
 
     def _forget(self) -> None:
+        self.collect()
         self._sources.clear()
         self._in_force.clear()
         self._memo.forget_sources()

@@ -5,7 +5,7 @@ Implemented by `policy.ruleset`, `clients.segments` and `upstream.pool`. Types o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -31,7 +31,10 @@ class Effective(Protocol):
     def verdict(self, question: Question) -> Verdict:
         """The ordered decision on one question."""
 
-    def answer_verdict(self, question: Question, addresses: Sequence[bytes]) -> Blocked | None:
+    def target_verdict(self, question: Question, asked: Verdict) -> Blocked | None:
+        """The decision on a name that the answer to a question judged `asked` leads to."""
+
+    def answer_verdict(self, question: Question, addresses: Iterable[bytes]) -> Blocked | None:
         """Whether packed addresses of an answer (or of SVCB hints) are refused."""
 
 

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
+from filterd.metrics.seen import Seen
 from filterd.resolve.memo import MAX_TTLS, NO_TALLY, Memo, variant
 from filterd.resolve.placement import Source, unmapped
+from filterd.resolve.tail import Tail
 from filterd.resolve.via import Via
 from filterd.wire import constants as c
 from filterd.wire import edns
@@ -39,20 +41,25 @@ class Told(NamedTuple):
 
 
 class Teller:
-    """Makes responses. `seconds` is the wall clock of cookies, set once a second."""
+    """Makes responses. `seconds` is the wall clock of cookies, set once a second; `tail` the debug
+    view while someone looks."""
 
-    __slots__ = ("_counters", "_memo", "_secret", "seconds")
+    __slots__ = ("_counters", "_memo", "_secret", "_seen", "seconds", "tail")
 
-    def __init__(self, counters: Counters, memo: Memo, secret: bytes) -> None:
+    def __init__(self, counters: Counters, memo: Memo, seen: Seen, secret: bytes) -> None:
         self._counters = counters
         self._memo = memo
+        self._seen = seen
+        self.tail: Tail | None = None
         self._secret = secret
         self.seconds = 0
 
     def tell(self, query: Query, source: Source, via: Via, told: Told, now: float) -> bytes:
         """The response without its id, which the caller puts in front."""
         parts = self._parts(query, source, via, told.answer)
-        self._count(source, via, told)
+        self._count(query, source, via, told)
+        if self.tail is not None:
+            self.tail.add(query, source, told.outcome, told.category)
         if parts.head[0] & c.TC >> 8:
             self._counters.values[_TRUNCATED] += 1
         elif told.until > now and via.transport == layout.UDP:
@@ -84,13 +91,16 @@ class Teller:
             out += edns.option(c.OPTION_KEEPALIVE, via.keepalive.to_bytes(2, "big"))
         return out
 
-    def _count(self, source: Source, via: Via, told: Told) -> None:
+    def _count(self, query: Query, source: Source, via: Via, told: Told) -> None:
+        self._seen.name(query.name_wire, 1, 1 << source.tag)
         values = self._counters.values
         tier = source.rules.tier
         values[layout.query_place(tier, told.outcome, via.transport)] += 1
         values[layout.RCODES_AT + min(told.answer.rcode, 31)] += 1
         if told.outcome == layout.BLOCKED:
-            values[layout.blocked_place(tier, layout.category_index(told.category))] += 1
+            category = layout.category_index(told.category)
+            values[layout.blocked_place(tier, category)] += 1
+            self._seen.blocked(source.rules.tier_id, category, source.address, 1)
         elif told.outcome == layout.CACHED:
             values[_CACHE_HITS] += 1
 

@@ -17,6 +17,7 @@ import dns.rrset
 from filterd.errors import UpstreamError
 from filterd.listen.drain_python import PythonMemo
 from filterd.metrics.counters import Counters
+from filterd.metrics.seen import Seen
 from filterd.policy.model import Action, CategoryId, ListId, TierId
 from filterd.policy.verdict import (
     Alias,
@@ -79,6 +80,10 @@ class Rules:
             if found is not None:
                 return found
         return ALLOW
+
+    def target_verdict(self, question: Question, asked: Verdict) -> Blocked | None:
+        found = self.verdict(question)
+        return found if isinstance(found, Blocked) else None
 
     def answer_verdict(self, question: Question, addresses: Iterable[bytes]) -> Blocked | None:
         for address in addresses:
@@ -165,6 +170,7 @@ class Bench:
         self.upstream = Upstream(script or {})
         self.counters = Counters.private()
         self.memo = PythonMemo(self.counters.values, 1 << 20)
+        self.seen = Seen(bytes(16))
         self.cache = Cache(1 << 20, 86_400)
         self.at: datetime | None = None
         self.skew = 0.0
@@ -174,6 +180,7 @@ class Bench:
                 self.upstream,
                 self.counters,
                 self.memo,
+                self.seen,
                 self.cache,
                 lambda: self.at,
                 self.now,

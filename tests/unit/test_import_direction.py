@@ -26,10 +26,11 @@ ORDER = {
     "evidence": 5,
     "gateway": 5,
     "supervise": 5,
-    "app": 6,
-    "worker": 6,
-    "cli": 7,
-    "__main__": 8,
+    "serving": 6,
+    "app": 7,
+    "worker": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 FREE = {"errors", "tasks", "config"}
 PURE_BANNED = {

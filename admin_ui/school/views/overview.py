@@ -37,7 +37,7 @@ def page() -> str:
         period=period,
         traffic=table(ask("status.traffic", period=period)),
         changes=ask("policy.history", limit=5)["items"] if may("history.page") else [],
-        lists=ask("lists.status").get("items", [])[:200] if may("lists.page") else [],
+        unfinished=may("setup.page") and not ask("setup.state").get("done"),
         titles=current().titles,
     )
 

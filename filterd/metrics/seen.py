@@ -1,0 +1,97 @@
+"""What was asked lately, in aggregate and in RAM alone: evidence about the filter, not pupils.
+
+Names with the number of uses and a 64-bit sketch of distinct clients; refusals by tier, category
+and client mark. A client is only ever a mark under a key that is drawn anew each day and never
+written; nothing in here is written anywhere. Bounded: what is rarest is forgotten first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from filterd.metrics import layout
+from filterd.wire.names import from_wire
+
+NAMES = 4096
+REFUSALS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Names as (name, uses, sketch), refusals as (tier, category, client mark, uses)."""
+
+    names: tuple[tuple[str, int, int], ...]
+    refusals: tuple[tuple[str, str, str, int], ...]
+    forgotten: int
+
+
+class Seen:
+    """The aggregates of one worker since they were last taken."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._names: dict[bytes, list[int]] = {}
+        self._refusals: dict[tuple[str, int, bytes], int] = {}
+        self._marks: dict[bytes, bytes] = {}
+        self._forgotten = 0
+
+    def tag(self, address: bytes) -> int:
+        """The place (0-63) of a client in sketches."""
+        return self._mark(address)[0] & 63
+
+    def name(self, name_wire: bytes, uses: int, tags: int) -> None:
+        """A lower-case wire name was asked for so often, by clients with these places set."""
+        found = self._names.get(name_wire)
+        if found is None:
+            if len(self._names) >= 2 * NAMES:
+                self._prune()
+            self._names[name_wire] = [uses, tags]
+            return
+        found[0] += uses
+        found[1] |= tags
+
+    def blocked(self, tier: str, category: int, address: bytes, uses: int) -> None:
+        """A client of a tier was refused so often for a category (its number in the layout)."""
+        key = (tier, category, self._mark(address))
+        if key not in self._refusals and len(self._refusals) >= REFUSALS:
+            # who comes late is counted together: the sums by tier and category stay right
+            key = (tier, category, b"")
+        self._refusals[key] = self._refusals.get(key, 0) + uses
+
+    def take(self, key: bytes) -> Report:
+        """Everything since the last time; from now on marks are made with `key`."""
+        self._prune()
+        report = Report(
+            tuple((from_wire(name), uses, tags) for name, (uses, tags) in self._names.items()),
+            tuple(
+                (tier, _category(number), mark.hex(), uses)
+                for (tier, number, mark), uses in self._refusals.items()
+            ),
+            self._forgotten,
+        )
+        self._key = key
+        self._names, self._refusals, self._marks, self._forgotten = {}, {}, {}, 0
+        return report
+
+    def _mark(self, address: bytes) -> bytes:
+        mark = self._marks.get(address)
+        if mark is None:
+            if len(self._marks) >= REFUSALS:
+                self._marks.clear()
+            digest = hashlib.blake2b(address, digest_size=8, key=self._key)
+            mark = self._marks[address] = digest.digest()
+        return mark
+
+    def _prune(self) -> None:
+        """Keep the names used most."""
+        if len(self._names) <= NAMES:
+            return
+        ranked = sorted(self._names.items(), key=lambda item: item[1][0], reverse=True)
+        self._forgotten += len(ranked) - NAMES
+        self._names = dict(ranked[:NAMES])
+
+
+def _category(number: int) -> str:
+    known = layout.STANDARD_CATEGORIES
+    return known[number] if number < len(known) else "other"
