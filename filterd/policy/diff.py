@@ -6,12 +6,14 @@ approver. Where it cannot be known without lists, the answer is the cautious one
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from filterd.policy.diff_school import school_changes
 from filterd.policy.diff_words import Change, both, listed
 from filterd.policy.model import Policy, Tier
 from filterd.policy.strictness import looser, looser_schedule
+from filterd.policy.taxonomy import Taxonomy
 
 __all__ = ["Change", "diff"]
 
@@ -22,20 +24,27 @@ class _Pair:
 
     old: Tier
     new: Tier
+    homes: Mapping[str, str]
 
     @property
     def label(self) -> tuple[str, str]:
         return self.new.title.vi or self.new.id, self.new.title.en or self.new.id
 
 
-def diff(old: Policy, new: Policy) -> tuple[Change, ...]:
-    """Every difference that matters, tiers first; empty for equal policies."""
+def diff(old: Policy, new: Policy, taxonomy: Taxonomy | None = None) -> tuple[Change, ...]:
+    """Every difference that matters, tiers first; empty for equal policies.
+
+    The taxonomy says which category a service belongs to; without it `weakens` errs on the
+    cautious side for allowed services.
+    """
+    services = taxonomy.services.values() if taxonomy is not None else ()
+    homes = {str(service.id): str(service.category) for service in services}
     before = {tier.id: tier for tier in old.tiers}
     after = {tier.id: tier for tier in new.tiers}
     changes: list[Change] = []
     for id, tier in after.items():
         if id in before:
-            changes.extend(_tier_changes(_Pair(before[id], tier)))
+            changes.extend(_tier_changes(_Pair(before[id], tier, homes)))
         else:
             changes.append(both("Thêm bậc {}", "Tier {} added", (tier.title.vi, tier.title.en)))
     for id, tier in before.items():
@@ -43,14 +52,14 @@ def diff(old: Policy, new: Policy) -> tuple[Change, ...]:
             changes.append(both("Bỏ bậc {}", "Tier {} removed", (tier.title.vi, tier.title.en)))
     if set(before) == set(after) and list(before) != list(after):
         changes.append(Change("Đổi thứ tự các bậc", "The order of the tiers changed", False))
-    return (*changes, *school_changes(old, new))
+    return (*changes, *school_changes(old, new, homes))
 
 
 def _tier_changes(pair: _Pair) -> list[Change]:
     found = [*_sets(pair), *_switches(pair), *_schedule(pair), *_expectations(pair)]
     # The sentences are about single settings; the tier as a whole is judged too, so that no
     # combination of harmless-looking ones goes unmarked.
-    if looser(pair.old, pair.new) and not any(change.weakens for change in found):
+    if looser(pair.old, pair.new, pair.homes) and not any(change.weakens for change in found):
         found.append(both("{}: mở hơn trước", "{}: more open than before", pair.label, True))
     return found
 
@@ -58,15 +67,19 @@ def _tier_changes(pair: _Pair) -> list[Change]:
 def _sets(pair: _Pair) -> list[Change]:
     old, new, label = pair.old, pair.new, pair.label
     walled = old.allow_only or any(period.effect.allow_only for period in old.schedule)
+    both_allowed = replace(old, allowed_services=old.allowed_services | new.allowed_services)
+    both_blocked = replace(old, blocked_services=old.blocked_services & new.blocked_services)
+    allows = looser_schedule(old, both_allowed, pair.homes)
+    unblocks = looser_schedule(old, both_blocked, pair.homes)
     rows = (
         ("chặn loại", "blocks category", old.blocked, new.blocked, (False, True)),
         (
             *("chặn dịch vụ", "blocks service"),
-            *(old.blocked_services, new.blocked_services, (False, True)),
+            *(old.blocked_services, new.blocked_services, (False, unblocks)),
         ),
         (
             *("cho phép dịch vụ", "allows service"),
-            *(old.allowed_services, new.allowed_services, (True, False)),
+            *(old.allowed_services, new.allowed_services, (allows, False)),
         ),
         (
             *("tên được mở", "open names"),
@@ -127,7 +140,8 @@ def _schedule(pair: _Pair) -> list[Change]:
     new = {period.name: period for period in pair.new.schedule}
     if old == new:
         return []
-    weakens = looser_schedule(pair.old, replace(pair.old, schedule=pair.new.schedule))
+    moved = replace(pair.old, schedule=pair.new.schedule)
+    weakens = looser_schedule(pair.old, moved, pair.homes)
     found: list[Change] = []
     for name in (*new, *(name for name in old if name not in new)):
         if old.get(name) == new.get(name):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import TypeVar
@@ -26,12 +26,13 @@ from filterd.policy.tiers import strictest
 
 T = TypeVar("T")
 Words = tuple[str, str]
+Homes = Mapping[str, str]
 
 
-def school_changes(old: Policy, new: Policy) -> tuple[Change, ...]:
+def school_changes(old: Policy, new: Policy, homes: Homes) -> tuple[Change, ...]:
     """Everything outside the tiers that changed."""
     return (
-        *_places(old, new),
+        *_places(old, new, homes),
         *_several(old.records, new.records, _record, lambda r, added: added and _public(r)),
         *_several(old.internal_zones, new.internal_zones, _zone, lambda _, added: added),
         *_several(_plain(old), _plain(new), _override, lambda rule, added: added is rule.allow),
@@ -107,7 +108,7 @@ def _orders(old: Policy, new: Policy) -> Iterator[Change]:
             yield Change(vi, f"Order of an authority added: {text(order)}", False)
 
 
-def _places(old: Policy, new: Policy) -> Iterator[Change]:
+def _places(old: Policy, new: Policy, homes: Homes) -> Iterator[Change]:
     """Networks and devices whose tier changed, also by coming or going."""
     before = {segment.network: segment for segment in old.segments}
     after = {segment.network: segment for segment in new.segments}
@@ -116,19 +117,19 @@ def _places(old: Policy, new: Policy) -> Iterator[Change]:
         name = (after.get(network) or before[network]).id
         if first.id != last.id:
             text = f"{name} ({network}): {first.id} → {last.id}"
-            yield Change(f"Mạng {text}", f"Network {text}", looser(first, last))
+            yield Change(f"Mạng {text}", f"Network {text}", looser(first, last, homes))
         elif before.get(network) != after.get(network):
             yield Change(
                 f"Sửa mạng {name} ({network})", f"Network {name} ({network}) edited", False
             )
-    yield from _devices(old, new)
+    yield from _devices(old, new, homes)
     first, last = _tier(old, strictest(old)), _tier(new, strictest(new))
     if first.id != last.id:
         text = f"{first.id} → {last.id}"
-        yield Change(f"Nguồn lạ: {text}", f"Unknown sources: {text}", looser(first, last))
+        yield Change(f"Nguồn lạ: {text}", f"Unknown sources: {text}", looser(first, last, homes))
 
 
-def _devices(old: Policy, new: Policy) -> Iterator[Change]:
+def _devices(old: Policy, new: Policy, homes: Homes) -> Iterator[Change]:
     before = {device.key: device.tier for device in old.devices}
     after = {device.key: device.tier for device in new.devices}
     for key in {**before, **after}:
@@ -138,7 +139,7 @@ def _devices(old: Policy, new: Policy) -> Iterator[Change]:
         # A device that goes falls back to whatever network it is in: the loosest is assumed.
         first = _tier(old, before.get(key, strictest(old)))
         ends = [after[key]] if key in after else [segment.tier for segment in new.segments]
-        weakens = any(looser(first, _tier(new, end)) for end in ends)
+        weakens = any(looser(first, _tier(new, end), homes) for end in ends)
         yield Change(f"Thiết bị {text}", f"Device {text}", weakens)
 
 

@@ -6,10 +6,11 @@ day; "looser" is then a question about bits. Knows no calendar dates and no list
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from filterd.policy.model import Calendar, Effect, Period, Range, Tier, YouTube
+from filterd.policy.model import Calendar, Effect, Floor, Period, Range, Tier, YouTube
 from filterd.policy.schedule import STRICTNESS
+from filterd.policy.taxonomy import FLOOR
 
 _DAY_BITS = 2880
 """A range may run into the next day; its minutes count from the midnight of the day it starts."""
@@ -17,37 +18,58 @@ _KINDS = (Calendar.TERM, Calendar.HOLIDAY, Calendar.EXAM)
 _ALL = (1 << (_DAY_BITS * 7 * len(_KINDS))) - 1
 
 
-def looser(old: Tier, new: Tier) -> bool:
-    """Whether anything that `old` refuses at some minute is open in `new` at that minute."""
+def looser(old: Tier, new: Tier, homes: Mapping[str, str]) -> bool:
+    """Whether anything that `old` refuses at some minute is open in `new` at that minute.
+
+    `homes`: service → its category. For a service that is not in it, allowing it is taken for an
+    opening, as nobody knows whether it was open before.
+    """
     if old.pupils and not new.pupils:
         return True
     if not old.safe_search <= new.safe_search:
         return True
     if old.block_unsafe_engines and not new.block_unsafe_engines:
         return True
-    return _looser_sets(old, new) or _looser_walls(old, new)
+    return looser_schedule(old, new, homes)
 
 
-def looser_schedule(old: Tier, new: Tier) -> bool:
-    """The same, for the schedules alone (both are to have equal settings otherwise)."""
-    return _looser_sets(old, new) or _looser_walls(old, new)
-
-
-def _looser_sets(old: Tier, new: Tier) -> bool:
-    categories = _words(old, lambda e: e.block | e.allow) | old.blocked
-    for category in categories:
-        before = _blocked(old, category in old.blocked, lambda e: (e.block, e.allow), category)
-        after = _blocked(new, category in new.blocked, lambda e: (e.block, e.allow), category)
-        if before & ~after:
-            return True
+def looser_schedule(old: Tier, new: Tier, homes: Mapping[str, str]) -> bool:
+    """The same for what a schedule can move alone."""
+    categories = _words(old, lambda e: e.block | e.allow) | old.blocked | _floor(old)
+    if any(_category(old, word) & ~_category(new, word) for word in categories):
+        return True
     services = frozenset[str](old.blocked_services | new.allowed_services)
     for tier in (old, new):
         services |= _words(tier, lambda e: e.block_services | e.allow_services)
-    return any(
-        _service(old, service)[0] & ~_service(new, service)[0]
-        or _service(new, service)[1] & ~_service(old, service)[1]
-        for service in services
+    if any(_opens(old, new, service, homes.get(service)) for service in services):
+        return True
+    return _looser_walls(old, new)
+
+
+def _opens(old: Tier, new: Tier, service: str, home: str | None) -> bool:
+    before_blocked, before_allowed = _service(old, service)
+    after_blocked, after_allowed = _service(new, service)
+    if home is None:
+        return bool(before_blocked & ~after_blocked or after_allowed & ~before_allowed)
+    before = before_blocked | (_category(old, home) & ~before_allowed)
+    after = after_blocked | (_category(new, home) & ~after_allowed)
+    walled = _wall(old) & ~before_allowed
+    return bool(before & ~after or walled & after_allowed)
+
+
+def _floor(tier: Tier) -> frozenset[str]:
+    return frozenset(
+        category
+        for category, floor in FLOOR.items()
+        if floor is Floor.EVERYONE or (floor is Floor.PUPILS and tier.pupils)
     )
+
+
+def _category(tier: Tier, word: str) -> int:
+    """The minutes at which a category is blocked."""
+    if word in _floor(tier):
+        return _ALL
+    return _blocked(tier, word in tier.blocked, lambda e: (e.block, e.allow), word)
 
 
 def _looser_walls(old: Tier, new: Tier) -> bool:
