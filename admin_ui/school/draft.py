@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from flask import flash, g
 
-from admin_ui.school.policy import Running, current, read
+from admin_ui.school.policy import Running, current
 from admin_ui.shared.control import ask
+from admin_ui.shared.documents import read
 from admin_ui.shared.fields import FieldError
 from admin_ui.shared.i18n import gettext as _
 from filterd.errors import PolicyError
@@ -45,7 +46,7 @@ def _load(running: Running) -> Draft:
     if not files:
         return Draft(running.policy, running.revision, (), False)
     try:
-        policy = read(files, running.taxonomy)
+        policy = read(files, running.kinds)
     except PolicyError:
         ask("drafts.drop")
         flash(_("A draft that can no longer be read was dropped."), "warn")
@@ -60,7 +61,7 @@ def edit(change: Callable[[Policy], Policy]) -> Draft:
     try:
         after = change(before.policy)
         files = dump(after)
-        policy = read(files, running.taxonomy)
+        policy = read(files, running.kinds)
     except PolicyError as error:
         raise FieldError("; ".join(problem.message for problem in error.problems)) from None
     changes = diff(running.policy, policy)
