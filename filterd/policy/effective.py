@@ -210,7 +210,9 @@ class Effective:
         """Services, then categories; a list's exception cancels its own category alone."""
         rule = self._service(above)
         if rule is not None and not rule.allow and not rule.by_category:
-            return self._by_service(Step.SERVICE, rule)
+            return self._block(rule.origin)
+        if not listings:
+            return self._block(rule.origin) if rule is not None and rule.by_category else None
         spared = rule.service.category if rule is not None and rule.allow else None
         judged: set[CategoryId] = set()
         for listing in listings:
@@ -225,7 +227,7 @@ class Effective:
                 return Rewritten(origin, listing.rewrite, shared=shared)
             return self._by_listing(Step.CATEGORY, listing, listings)
         if rule is not None and rule.by_category and rule.service.category not in judged:
-            return self._by_service(Step.CATEGORY, rule)
+            return self._block(rule.origin)
         return None
 
     def _service(self, above: tuple[Name, ...]) -> ServiceRule | None:
@@ -235,9 +237,6 @@ class Effective:
                 if name in services:
                     return services[name]
         return None
-
-    def _by_service(self, step: Step, rule: ServiceRule) -> Blocked:
-        return self._block(origins.service(step, rule.service))
 
     def _by_listing(self, step: Step, listing: Listing, listings: tuple[Listing, ...]) -> Blocked:
         ede = EDE_CENSORED if listing.category == origins.AUTHORITY else EDE_BLOCKED

@@ -205,21 +205,23 @@ def _tier(taxonomy: Taxonomy) -> dict[str, Json]:
         safe_search=_named(search),
         action=_one_of([action.value for action in Action]),
         block_ttl={"type": "integer", "minimum": 10, "maximum": 60},
-        schedule=_many(
-            _object(
-                tier_document.PERIOD_KEYS,
-                ("name", "hours"),
-                name=TEXT,
-                weekdays=_some(WEEKDAYS),
-                hours=_some(HOURS),
-                on=_some(_one_of([kind.value for kind in Calendar])),
-                block=block,
-                allow=block,
-                allow_only=TRUTH,
-                youtube=youtube,
-            )
-        ),
+        schedule=_many(_period(block, youtube)),
         expect=_expect(outcome),
+    )
+
+
+def _period(block: Json, youtube: Json) -> dict[str, Json]:
+    return _object(
+        tier_document.PERIOD_KEYS,
+        ("name", "hours"),
+        name=TEXT,
+        weekdays=_some(WEEKDAYS),
+        hours=_some(HOURS),
+        on=_some(_one_of([kind.value for kind in Calendar])),
+        block=block,
+        allow=block,
+        allow_only=TRUTH,
+        youtube=youtube,
     )
 
 

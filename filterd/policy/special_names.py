@@ -107,16 +107,17 @@ def find(
     A zone that the school serves below a special name wins over it (`printer.lan.home.arpa`),
     except over those that step aside for nobody.
     """
-    if above and _is_probe(above[0]):
-        return None
     if above and above[0].startswith("_esni."):
         return Special(above[0], Kind.NXDOMAIN, "encrypted SNI draft, retired")
-    inside_served = False
-    for name in above:
-        inside_served = inside_served or name in served
+    for place, name in enumerate(above):
         special = specials.get(name)
-        if special is not None:
-            return None if inside_served and special.unless_served else special
+        if special is None:
+            continue
+        if special.kind is Kind.CANARY and _is_probe(above[0]):
+            return None
+        if special.unless_served and any(own in served for own in above[:place]):
+            return None
+        return special
     return None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from filterd.policy import special_names
+from filterd.policy import origins, special_names
 from filterd.policy.model import (
     Action,
     AuthorityEntry,
@@ -26,7 +26,7 @@ from filterd.policy.model import (
     YouTube,
 )
 from filterd.policy.taxonomy import Taxonomy
-from filterd.policy.verdict import Alias, ListIndex, Local
+from filterd.policy.verdict import Alias, ListIndex, Local, Origin, Step
 from filterd.wire import constants
 
 EXCEPTION_DAYS = timedelta(days=30)
@@ -62,8 +62,9 @@ class ServiceRule:
     """What a tier does with a service's names: allow, or block by itself or by its category."""
 
     service: Service
-    allow: bool
-    by_category: bool
+    origin: Origin
+    allow: bool = False
+    by_category: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +169,12 @@ def service_rules(
     for service in taxonomy.services.values():
         by_category = service.category in categories
         if service.id in blocked:
-            rule = ServiceRule(service, allow=False, by_category=False)
+            rule = ServiceRule(service, origins.service(Step.SERVICE, service))
         elif service.id in allowed:
-            rule = ServiceRule(service, allow=True, by_category=False)
+            rule = ServiceRule(service, origins.service(Step.SERVICE, service), allow=True)
         elif by_category:
-            rule = ServiceRule(service, allow=False, by_category=True)
+            origin = origins.service(Step.CATEGORY, service)
+            rule = ServiceRule(service, origin, by_category=True)
         else:
             continue
         for name in service.names:
