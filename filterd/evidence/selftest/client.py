@@ -6,11 +6,14 @@ import asyncio
 import secrets
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
+import httpx
+
+from filterd.config import Address
 from filterd.evidence.selftest.judge import query
-from filterd.evidence.selftest.paths import Lane
+from filterd.evidence.selftest.paths import Lane, reachable
 
 SECONDS = 4.0
 """Longer than the filter's own two seconds for a dead Internet, shorter than a user's patience."""
@@ -22,7 +25,7 @@ async def udp(path: Lane, name: str, qtype: str) -> bytes:
     loop = asyncio.get_running_loop()
     number = secrets.randbits(16)
     with _socket(path, socket.SOCK_DGRAM) as out:
-        out.connect(_server(path))
+        out.connect((path.server.host, path.server.port))
         async with asyncio.timeout(SECONDS):
             await loop.sock_sendall(out, query(name, qtype, number))
             while True:
@@ -33,30 +36,55 @@ async def udp(path: Lane, name: str, qtype: str) -> bytes:
 
 async def tcp(path: Lane, name: str, qtype: str) -> bytes:
     """The same over TCP (RFC 7766)."""
-    return await _stream(path, name, qtype, None)
+    return await _stream(path, path.server, query(name, qtype, secrets.randbits(16)), None)
 
 
-def dot(context: ssl.SSLContext) -> Exchange:
+def dot(context: ssl.SSLContext, listeners: Sequence[Address]) -> Exchange:
     """The same over TLS (RFC 7858)."""
 
     async def exchange(path: Lane, name: str, qtype: str) -> bytes:
-        return await _stream(path, name, qtype, context)
+        server = reachable(path.source, listeners)
+        return await _stream(path, server, query(name, qtype, secrets.randbits(16)), context)
 
     return exchange
 
 
-async def _stream(path: Lane, name: str, qtype: str, context: ssl.SSLContext | None) -> bytes:
-    host, port = _server(path)[:2]
-    async with asyncio.timeout(SECONDS):
-        reader, writer = await asyncio.open_connection(
-            host,
-            port,
-            ssl=context,
-            local_addr=(path.source, 0),
-            server_hostname=None if context is None else host,
+def doh(context: ssl.SSLContext, listeners: Sequence[Address]) -> Exchange:
+    """The same over HTTPS (RFC 8484); the id is 0, as §4.1 asks for."""
+
+    async def exchange(path: Lane, name: str, qtype: str) -> bytes:
+        server = reachable(path.source, listeners)
+        transport = httpx.AsyncHTTPTransport(
+            verify=context, http2=True, local_address=path.source, trust_env=False
         )
         try:
-            wire = query(name, qtype, secrets.randbits(16))
+            async with httpx.AsyncClient(transport=transport, timeout=SECONDS) as session:
+                reply = await session.post(
+                    f"https://{server}/dns-query",
+                    content=query(name, qtype, 0),
+                    headers={"content-type": "application/dns-message"},
+                )
+        except httpx.TimeoutException as error:
+            raise TimeoutError from error
+        except httpx.HTTPError as error:
+            raise ConnectionError(str(error)) from error
+        return reply.content
+
+    return exchange
+
+
+async def _stream(
+    path: Lane, server: Address, wire: bytes, context: ssl.SSLContext | None
+) -> bytes:
+    async with asyncio.timeout(SECONDS):
+        reader, writer = await asyncio.open_connection(
+            server.host,
+            server.port,
+            ssl=context,
+            local_addr=(path.source, 0),
+            server_hostname=None if context is None else server.host,
+        )
+        try:
             writer.write(len(wire).to_bytes(2, "big") + wire)
             await writer.drain()
             length = int.from_bytes(await reader.readexactly(2), "big")
@@ -86,7 +114,3 @@ def _socket(path: Lane, kind: socket.SocketKind) -> socket.socket:
         out.close()
         raise
     return out
-
-
-def _server(path: Lane) -> tuple[str, int]:
-    return path.server.host, path.server.port

@@ -8,7 +8,7 @@ and the result says so: asking from elsewhere would prove something else.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from pathlib import Path
@@ -81,7 +81,18 @@ def _holds(network: Network, host: Host) -> bool:
 
 
 def _connect(host: Host, listeners: tuple[Address, ...], via: str) -> Lane | None:
-    """A listener that this source can reach: a wildcard is asked at the source's own address."""
+    try:
+        return Lane(str(host), reachable(str(host), listeners), via)
+    except ConnectionError:
+        return None
+
+
+def reachable(source: str, listeners: Sequence[Address]) -> Address:
+    """A listener that this source can reach: a wildcard is asked at the source's own address.
+
+    ConnectionError when there is none.
+    """
+    host = ip_address(source)
     for listener in listeners:
         server = ip_address(listener.host.partition("%")[0])
         if server.version != host.version:
@@ -89,8 +100,8 @@ def _connect(host: Host, listeners: tuple[Address, ...], via: str) -> Lane | Non
         if server.is_unspecified:
             server = host
         if server.is_loopback == host.is_loopback:
-            return Lane(str(host), Address(str(server), listener.port), via)
-    return None
+            return Address(str(server), listener.port)
+    raise ConnectionError(f"no listener can be reached from {source}")
 
 
 def own_addresses(proc: Path = Path("/proc/net")) -> tuple[Host, ...]:

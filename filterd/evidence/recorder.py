@@ -1,0 +1,183 @@
+"""The evidence of the running school: the loops that measure, and the door for the control routes.
+
+Owns when things happen. What they mean is decided by the pure modules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from filterd import tasks
+from filterd.config import Settings
+from filterd.errors import EvidenceError, FilterdError
+from filterd.evidence import challenge, signing
+from filterd.evidence.canonical import canonical
+from filterd.evidence.courier import Courier, Delivery, Office, enrol
+from filterd.evidence.daybook import Daybook, Desk
+from filterd.evidence.examiner import AT_ONCE, SCHEDULED, Examination, Examiner
+from filterd.evidence.exposure import Account
+from filterd.evidence.indicators import Facts, Period
+from filterd.evidence.meter import Meter
+from filterd.evidence.method import Method, load
+from filterd.evidence.ports import School
+from filterd.evidence.records import Summary
+from filterd.evidence.selftest.tally import Counts
+from filterd.evidence.service_hours import ServiceHours
+from filterd.evidence.summary import decode
+from filterd.policy.model import SchoolCalendar
+from filterd.storage.evidence import EvidenceStore
+
+_log = logging.getLogger("filterd.evidence")
+TICK_S = 10.0
+HOUR_S = 3600.0
+DELIVER_S = 600.0
+FIRST_TEST_S = 20.0
+ZONE_WHEN_UNKNOWN = "Asia/Ho_Chi_Minh"
+OfficeOf = Callable[[], Awaitable[Office | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the metrics show: no tier × time of anything sensitive, no name, no client."""
+
+    account: Account
+    newest: Counts | None
+    newest_at: datetime | None
+    spooled: int
+    oldest_unsent: date | None
+
+
+class Recorder:
+    """Made and started by the composition root; `stop` writes the account down."""
+
+    def __init__(
+        self, settings: Settings, store: EvidenceStore, school: School, office: OfficeOf
+    ) -> None:
+        self._store, self._school, self._office = store, school, office
+        self.method: Method = load()
+        self.key = signing.device_key(settings.state_dir / "keys")
+        self.examiner = Examiner(settings, store, school, self.method)
+        self.meter = Meter(store, school, self.examiner.lanes, self._hours)
+        self.daybook = Daybook(Desk(store, school, self.method, self.key))
+        self.courier = Courier(store, school.now)
+        self._turn = 0
+        self._loops: list[asyncio.Task[Any]] = []
+
+    async def start(self) -> None:
+        """Go on where the last run stopped."""
+        await self.meter.load()
+        self._loops = [
+            tasks.spawn(self._every(TICK_S, self._tick), "evidence-meter"),
+            tasks.spawn(self._every(HOUR_S, self._test, FIRST_TEST_S), "evidence-selftest"),
+            tasks.spawn(self._every(DELIVER_S, self._close_and_send, FIRST_TEST_S), "evidence-day"),
+        ]
+
+    async def stop(self) -> None:
+        """Stop measuring and save."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.meter.save()
+
+    async def observe(self) -> None:
+        """Count up to now at once: called right before and after a pause begins or ends."""
+        await self.meter.tick()
+
+    async def examine(self, whole: bool = True) -> Examination:
+        """The self-test on demand; `whole` asks the whole must-allow pack."""
+        return await self.examiner.examine(AT_ONCE, None if whole else self._turn)
+
+    async def answer_challenge(self, nonce: str, tier: str) -> signing.Signed:
+        """The signed result of twelve canaries on this tier's path."""
+        running = self._school.running()
+        if running is None:
+            raise EvidenceError("unavailable", "no policy is running yet")
+        checked = challenge.checked_nonce(nonce)
+        now = self._school.now()
+        gathered = await self._school.gather(self.today())
+        results = await self.examiner.ask(challenge.canaries(running, self.method, tier))
+        record = challenge.answer(checked, now, running, gathered["lists"], results)
+        return self.key.sign(signing.CHALLENGE, canonical(record))
+
+    async def facts(self, period: Period) -> Facts:
+        """The period's facts from this device's own signed summaries, and today's as it stands."""
+        stored = await self._store.summaries(period.first.isoformat(), period.last.isoformat())
+        summaries = [decode(signing.decode(each.envelope).body) for each in stored]
+        if period.first <= self.today() <= period.last:
+            summaries.append(await self.daybook.so_far(self.meter.account))
+        since = min((date.fromisoformat(s["day"]) for s in summaries), default=None)
+        return Facts.gather(period, summaries, since)
+
+    async def today_so_far(self) -> Summary:
+        """Today's facts, not closed and not signed."""
+        return await self.daybook.so_far(self.meter.account)
+
+    async def enrol(self, office: Office, code: str) -> str:
+        """Make this device known at the office; the school id there."""
+        return await enrol(office, code, self.key)
+
+    async def deliver(self) -> Delivery | None:
+        """Send what waits now; None: no office is configured."""
+        office = await self._office()
+        return None if office is None else await self.courier.deliver(office)
+
+    async def snapshot(self) -> Snapshot:
+        newest = await self._store.newest_selftest()
+        waiting = await self._store.unsent(500)
+        return Snapshot(
+            account=self.meter.account,
+            newest=cast("Counts", newest.counts) if newest else None,
+            newest_at=datetime.fromisoformat(newest.at) if newest else None,
+            spooled=len(waiting),
+            oldest_unsent=date.fromisoformat(waiting[0].day) if waiting else None,
+        )
+
+    def today(self) -> date:
+        """The school's local date."""
+        return self._school.now().astimezone(self._hours().zone).date()
+
+    def _hours(self) -> ServiceHours:
+        running = self._school.running()
+        if running is None:
+            return ServiceHours(SchoolCalendar(), ZoneInfo(ZONE_WHEN_UNKNOWN))
+        return ServiceHours(running.policy.calendar, ZoneInfo(running.policy.time_zone))
+
+    async def _tick(self) -> None:
+        await self.meter.tick()
+
+    async def _test(self) -> None:
+        self._turn += 1
+        await self.examiner.examine(SCHEDULED, self._turn)
+
+    async def _close_and_send(self) -> None:
+        await self.daybook.close_days(self.meter.account)
+        today = self.today()
+        await self._store.prune(
+            (today - timedelta(days=40)).isoformat(), (today - timedelta(days=5 * 366)).isoformat()
+        )
+        await self.deliver()
+
+    async def _every(
+        self, seconds: float, work: Callable[[], Awaitable[None]], first: float = 0.0
+    ) -> None:
+        await asyncio.sleep(first)
+        while True:
+            try:
+                await work()
+            except (FilterdError, OSError) as error:
+                _log.warning("evidence: %s", error)
+            await asyncio.sleep(seconds)
+
+
+def counts_by_tier(counts: Counts) -> Mapping[str, Mapping[str, bool]]:
+    """tier → category → every canary of the newest run passed (for `filterd_canary_pass`)."""
+    return {
+        tier: {category: pair[0] == pair[1] for category, pair in cells.items()}
+        for tier, cells in counts["block"].items()
+    }
