@@ -10,8 +10,7 @@ import pytest
 from filterd.evidence.decision import Status, decide
 from filterd.evidence.indicators import Efficacy, Facts, Period, Proof, Verdict, compute
 from filterd.evidence.records import Summary
-
-from .school_month import HASH, METHOD, perfect_month
+from tests.lab.school_month import HASH, METHOD, perfect_month
 
 LAB: Efficacy = {
     "index": HASH,

@@ -18,8 +18,7 @@ from filterd.evidence.canonical import canonical, digest
 from filterd.evidence.chain import Head, Outcome, judge, late
 from filterd.evidence.records import Summary
 from filterd.evidence.summary import MAX_BYTES, decode, encode, schema
-
-from .school_month import perfect_day, perfect_month
+from tests.lab.school_month import perfect_day, perfect_month
 
 NOON = datetime(2026, 12, 2, 5, tzinfo=UTC)
 

@@ -4,72 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from dnslib import RCODE, DNSRecord
+from dnslib import DNSRecord
 
-from filterd.evidence.method import load
 from filterd.evidence.selftest import checks, client, paths
 from filterd.evidence.selftest.checks import Check, Kind, Want
 from filterd.evidence.selftest.run import Result, Retry, run
-from filterd.policy import document, taxonomy
 from filterd.policy.model import Policy
 from filterd.policy.taxonomy import Taxonomy
+from tests.lab import tiny_filter
+from tests.lab.evidence_school import METHOD, honest, shipped
+from tests.lab.evidence_school import words as taxonomy_of_the_product
+from tests.lab.tiny_filter import Answer, address, blocked, failed, plain
 
-from .. import tiny_filter
-from ..tiny_filter import Answer, address, blocked, failed, plain
-
-ROOT = Path(__file__).parents[4]
-METHOD = load("v0")
 TRANSPORTS = {"udp": client.udp, "tcp": client.tcp}
 ONCE = Retry(attempts=1)
 
 
 @pytest.fixture(scope="module")
 def words() -> Taxonomy:
-    return taxonomy.load(ROOT / "blocklists")
+    return taxonomy_of_the_product()
 
 
 @pytest.fixture(scope="module")
 def policy(words: Taxonomy) -> Policy:
-    files = {path.name: path.read_text("utf-8") for path in (ROOT / "policies").glob("*.yaml")}
-    return document.parse(files, words)
-
-
-def honest(policy: Policy, words: Taxonomy) -> Answer:
-    """Knows nothing but the plan: answers every check as it should be."""
-    wanted = {
-        (check.tier, check.name, check.qtype): check
-        for check in checks.plan(policy, words, METHOD, None)
-    }
-    tiers = {str(s.network): str(s.tier) for s in policy.segments}
-
-    def answer(source: str, name: str, qtype: str, transport: str) -> DNSRecord | None:
-        tier = tiny_filter.source_tier(source, tiers) or checks.UNKNOWN
-        check = wanted.get((tier, name, qtype))
-        if check is None:
-            return plain(RCODE.NXDOMAIN)
-        return right(check)
-
-    return answer
-
-
-def right(check: Check) -> DNSRecord:
-    match check.want:
-        case Want.BLOCKED:
-            return blocked()
-        case Want.NOT_BLOCKED:
-            return failed(22)
-        case Want.REWRITTEN:
-            target = check.target[0]
-            return address(target) if target[0].isdigit() else plain(CNAME=target + ".")
-        case Want.NXDOMAIN:
-            return plain(RCODE.NXDOMAIN)
-        case Want.NEGATIVE | Want.OWN_OR_NOTHING:
-            return plain()
-        case Want.NO_ECH:
-            return plain(HTTPS="1 . alpn=h2 ipv4hint=192.0.2.1")
+    return shipped(words)
 
 
 async def results(
