@@ -14,9 +14,12 @@ from collections.abc import Sequence
 from filterd.errors import ConfigError, FilterdError
 
 COMMANDS: tuple[str, ...] = (
+    "run",
     "explain",
-    "firewall",
     "verdicts",
+    "policy",
+    "doctor",
+    "firewall",
 )
 """Modules of this package, each with `register(commands)`; a parser sets `run=` to its function."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -96,8 +97,7 @@ class WorkerSlot:
         finally:
             self._ready.clear()
             self.link = None
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            _kill(process)
             link.close()
             await process.wait()
             await listening
@@ -137,8 +137,8 @@ class WorkerSlot:
 
     def kill(self) -> None:
         """End the worker at once; `keep` starts the next."""
-        if self.process is not None and self.process.returncode is None:
-            self.process.kill()
+        if self.process is not None:
+            _kill(self.process)
 
     async def stop(self, seconds: float = 3.0) -> None:
         """Ask the worker to finish, then make sure that it has."""
@@ -152,7 +152,12 @@ class WorkerSlot:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await process.wait()
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGKILL)
+        _kill(process)
         await process.wait()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """SIGKILL by number: Popen's own kill may reap the child before asyncio's watcher does."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)

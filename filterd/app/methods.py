@@ -1,0 +1,53 @@
+"""All control methods together, one module for each noun."""
+
+from __future__ import annotations
+
+from filterd.app.seen import SeenLately
+from filterd.control import (
+    approvals,
+    audit,
+    explain,
+    people,
+    policy,
+    portal,
+    sessions,
+    small,
+    status,
+    tail,
+    tickets,
+    timed,
+    tokens,
+)
+from filterd.control.owner import Owner
+from filterd.control.protocol import Route
+from filterd.control.signin import SignIn
+from filterd.evidence.audit import verify
+from filterd.live import LivePolicy
+
+
+class Methods:
+    """`routes`: every method that the control socket knows."""
+
+    def __init__(self, owner: Owner, live: LivePolicy, sign_in: SignIn, seen: SeenLately) -> None:
+        view = tail.DebugView(owner)
+        places = portal.Places(live)
+        appliers = {
+            **policy.appliers(owner, live),
+            **tail.appliers(view),
+            **timed.appliers(owner, live),
+        }
+        self.routes: dict[str, Route] = {
+            **approvals.routes(owner, appliers),
+            **audit.routes(owner, verify),
+            **explain.routes(owner, live),
+            **people.routes(owner, sign_in),
+            **policy.routes(owner, live, seen),
+            **portal.routes(owner, live, places),
+            **sessions.routes(owner, sign_in),
+            **small.routes(owner),
+            **status.routes(owner, live),
+            **tail.routes(owner, view),
+            **tickets.routes(owner, places.tier_of),
+            **timed.routes(owner, live),
+            **tokens.routes(owner),
+        }

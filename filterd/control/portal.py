@@ -1,0 +1,124 @@
+"""`portal.*`: what the page that pupils reach may know: a tier, a reason, the rules.
+
+The address of whoever asks gives the tier and is then forgotten.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Any
+
+from filterd.clients.segments import Segments
+from filterd.control.explain import shown, typed_name
+from filterd.control.owner import Owner
+from filterd.control.permissions import Permission
+from filterd.control.protocol import Caller, Nothing, Refusal, Route
+from filterd.control.status import state_word
+from filterd.live import LivePolicy
+from filterd.policy import taxonomy
+from filterd.policy.verdict import Placement, Question
+
+_A = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The address that asks."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The address that asks, and the name."""
+
+    address: str
+    name: str
+
+
+class Places:
+    """Finds the tier of an address in the running policy."""
+
+    def __init__(self, live: LivePolicy) -> None:
+        self._live = live
+        self._made: tuple[int, Segments] | None = None
+
+    def place(self, address: str) -> Placement:
+        """Where an address belongs; Refusal `invalid` when it is none."""
+        running = self._live.running
+        if self._made is None or self._made[0] != running.revision:
+            self._made = (running.revision, Segments(running.policy))
+        try:
+            packed = ipaddress.ip_address(address.partition("%")[0]).packed
+        except ValueError:
+            raise Refusal("invalid", "Địa chỉ không đúng", "Not an IP address") from None
+        return self._made[1].place(packed)
+
+    def tier_of(self, address: str) -> str | None:
+        """The tier of an address; None when it is none."""
+        try:
+            return self.place(address).tier
+        except Refusal:
+            return None
+
+
+def routes(owner: Owner, live: LivePolicy, places: Places) -> dict[str, Route]:
+    """The methods of this noun."""
+    noun = _Portal(owner, live, places)
+    return {
+        "portal.device": Route(Device, Permission.PORTAL, noun.device),
+        "portal.why": Route(Why, Permission.PORTAL, noun.why),
+        "portal.notice": Route(Nothing, Permission.PORTAL, noun.notice),
+    }
+
+
+class _Portal:
+    def __init__(self, owner: Owner, live: LivePolicy, places: Places) -> None:
+        self._owner = owner
+        self._live = live
+        self._places = places
+
+    async def device(self, caller: Caller, request: Device) -> dict[str, Any]:
+        running, place = self._live.running, self._places.place(request.address)
+        titles = {tier.id: tier.title for tier in running.policy.tiers}
+        ready = sum(state.alive for state in self._owner.workers.states())
+        return {
+            "tier": place.tier,
+            "title": titles.get(place.tier),
+            "known": place.known,
+            "revision": running.revision,
+            "hash": running.hash,
+            "lists": [],
+            "state": state_word(self._live, ready, self._owner.clock()),
+        }
+
+    async def why(self, caller: Caller, request: Why) -> dict[str, Any]:
+        name, place = typed_name(request.name), self._places.place(request.address)
+        now = self._owner.clock()
+        effective = self._live.running.ruleset.effective(place, now)
+        found = shown(effective.verdict(Question(name, _A)))
+        return {
+            "tier": place.tier,
+            "name": name,
+            "verdict": found["verdict"],
+            "step": found["step"],
+            "category": found["category"],
+            "list_title": found["list"],
+            "until": effective.until,
+        }
+
+    async def notice(self, caller: Caller, request: Nothing) -> dict[str, Any]:
+        running, directory = self._live.running, self._owner.settings.blocklists
+        return {
+            "school": running.policy.identity,
+            "revision": running.revision,
+            "at": self._owner.clock(),
+            "files": _public(running.files),
+            "taxonomy": {n: (directory / n).read_text("utf-8") for n in taxonomy.FILES},
+        }
+
+
+def _public(files: Any) -> dict[str, str]:
+    """The tiers' files alone: `school.yaml` holds devices, overrides and their authors."""
+    return {name: text for name, text in files.items() if name != "school.yaml"}
