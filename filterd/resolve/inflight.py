@@ -119,8 +119,10 @@ class Flights(Generic[Waiter]):
         message = _read(reply.wire, key[: end + 4])
         now = asyncio.get_running_loop().time()
         if message.rcode not in USABLE:
-            answer = failure(key, message.rcode, now, extended_errors(message))
-            return self._cache.fail(answer)
+            reason = extended_errors(message) or edns.ede(
+                c.EDE_OTHER, f"the upstream answered with rcode {message.rcode}"
+            )
+            return self._cache.fail(failure(key, message.rcode, now, reason))
         answer = normalise(message, key, now, self._clamp)
         if answer.lifetime > 0:
             self._cache.put(answer)

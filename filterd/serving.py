@@ -1,0 +1,240 @@
+"""What a worker is made of: listeners, handler, cache, memo, pool and the ruleset in force.
+
+The worker's composition root; `filterd.worker` speaks with the supervisor and calls this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import secrets
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filterd.clients.segments import Segments, packed
+from filterd.errors import FilterdError
+from filterd.listen.admission import Admission
+from filterd.listen.drain import open_memo
+from filterd.listen.encrypted import Encrypted, Sockets
+from filterd.listen.tcp import StreamListener, StreamServer
+from filterd.listen.udp import UdpListener
+from filterd.lists.index import open_index
+from filterd.metrics import layout
+from filterd.metrics.counters import Counters
+from filterd.metrics.seen import Seen
+from filterd.policy import document, taxonomy
+from filterd.policy.model import Policy
+from filterd.policy.ruleset import compile_ruleset
+from filterd.policy.tables import Surroundings
+from filterd.resolve.answers import Clamp
+from filterd.resolve.cache import Cache
+from filterd.resolve.handler import Equipment, Handler
+from filterd.resolve.ports import Running
+from filterd.resolve.tail import Tail
+from filterd.upstream.pool import Pool
+from filterd.upstream.settings import PoolSettings, Strategy
+from filterd.wire.names import from_text, to_wire
+
+_MIB = 1 << 20
+_GRACE_SECONDS = 2.0
+_HARVEST_TICKS = 10
+
+
+class Serving:
+    """Everything that answers, until `close`."""
+
+    def __init__(self, frame: Mapping[str, Any], pool: Pool) -> None:
+        settings: Mapping[str, Any] = frame["settings"]
+        self._settings = settings
+        self._pool = pool
+        self._trusted = False
+        self._policy: Policy | None = None
+        self._neighbours: dict[bytes, str] = {}
+        self._ticks = 0
+        self.counters = Counters.open(Path(frame["counters"]), int(frame["slot"]))
+        cache = settings.get("cache", {})
+        size = int(cache.get("size_mib", 64)) * _MIB
+        # the memo repeats what the cache holds, so it is paid for out of the same purse
+        self._memo = open_memo(self.counters.values, size // 4)
+        self._cache = Cache(size - size // 4, float(cache.get("stale", 3 * 86_400)))
+        self.handler = Handler(self._equipment(frame, cache))
+        self.streams = StreamServer(self.handler, self.counters)
+        self._listeners: list[UdpListener | StreamListener] = []
+        for fd in frame.get("udp", ()):
+            self._listeners.append(
+                UdpListener(_inherited(fd), self._memo, self.handler, self.counters)
+            )
+        for fd in frame.get("tcp", ()):
+            self._listeners.append(StreamListener(_inherited(fd), self.streams))
+        self._encrypted = self._open_encrypted(frame)
+
+    @classmethod
+    async def start(cls, frame: Mapping[str, Any]) -> Serving:
+        """Everything up, and SERVFAIL for everyone until a ruleset comes."""
+        pool = Pool(pool_settings(frame["settings"]))
+        await pool.start()
+        return cls(frame, pool)
+
+    async def take(self, what: str, frame: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what a frame says (see `filterd.worker`); raises FilterdError."""
+        match what:
+            case "ruleset":
+                await self._use(frame)
+                return {}
+            case "neighbours":
+                self._neighbours = {packed(a): key for a, key in frame["table"].items()}
+                if self._policy is not None:
+                    places = Segments(self._policy, self._neighbours)
+                    self.handler.placements.settle(places)
+                return {}
+            case "seen":
+                return self._seen(str(frame["key"]))
+            case "tail":
+                self._watch(float(frame["until"]))
+                return {}
+            case "rows":
+                return {"rows": self._rows(int(frame.get("after", 0)))}
+            case "flush":
+                return {"gone": self._flush(frame.get("name"))}
+            case "upstreams":
+                return {"upstreams": [asdict(each) for each in self._pool.snapshot()]}
+        raise FilterdError(f"a worker does not know how to {what!r}")
+
+    def tick(self, lag: float) -> None:
+        """Once a second: gauges, the cookies' clock, the end of a debug view."""
+        self._ticks += 1
+        self.handler.teller.seconds = int(time.time())
+        tail = self.handler.teller.tail
+        if tail is not None and time.monotonic() >= tail.until:
+            self._watch(0.0)
+        if self._ticks % _HARVEST_TICKS == 0:
+            self.handler.placements.collect()
+        entries, octets = self._memo.weight
+        gauges = {
+            "cache_bytes": self._cache.size,
+            "cache_entries": len(self._cache),
+            "cache_evictions": self._cache.evictions,
+            "memo_entries": entries,
+            "memo_bytes": octets,
+            "lag_microseconds": int(lag * 1e6),
+        }
+        for name, value in gauges.items():
+            self.counters.set(layout.single_place(name), value)
+        self._count_upstreams()
+
+    async def close(self) -> None:
+        """Stop listening, let what is under way finish, then stop."""
+        for listener in self._listeners:
+            listener.close()
+        if self._encrypted is not None:
+            await self._encrypted.close()
+        await self.handler.finish(_GRACE_SECONDS)
+        self.streams.close()
+        await self._pool.close()
+
+    def _equipment(self, frame: Mapping[str, Any], cache: Mapping[str, Any]) -> Equipment:
+        secret = bytes.fromhex(frame["secret"]) if "secret" in frame else secrets.token_bytes(16)
+        return Equipment(
+            exchanger=self._pool,
+            counters=self.counters,
+            memo=self._memo,
+            seen=Seen(secrets.token_bytes(16)),
+            cache=self._cache,
+            clock=self._clock,
+            monotonic=time.monotonic,
+            allowed=Admission(self._settings.get("allow_from", ())).allows,
+            cookie_secret=secret,
+            clamp=Clamp(int(cache.get("min_ttl", 0)), int(cache.get("max_ttl", 86_400))),
+        )
+
+    def _open_encrypted(self, frame: Mapping[str, Any]) -> Encrypted | None:
+        dot, doh = (tuple(map(_inherited, frame.get(key, ()))) for key in ("dot", "doh"))
+        tls = self._settings.get("listen", {}).get("tls", {})
+        if not (dot or doh) or not tls.get("certificate") or not tls.get("key"):
+            return None
+        files = (Path(tls["certificate"]), Path(tls["key"]))
+        return Encrypted(files, Sockets(dot, doh), self.handler, self.streams)
+
+    def _clock(self) -> datetime | None:
+        return datetime.now(UTC) if self._trusted else None
+
+    async def _use(self, frame: Mapping[str, Any]) -> None:
+        """Read, compile and swap; what fails leaves the running ruleset as it is."""
+        policy, running = await asyncio.to_thread(self._compile, frame)
+        self._trusted = bool(frame.get("at_trusted", False))
+        self._policy = policy
+        self.handler.placements.swap(running)
+        self.counters.set(layout.single_place("policy_revision"), running.revision)
+        gc.collect()
+        gc.freeze()
+
+    def _compile(self, frame: Mapping[str, Any]) -> tuple[Policy, Running]:
+        kinds = taxonomy.load(Path(self._settings["blocklists"]))
+        policy = document.parse(frame["files"], kinds)
+        # the supervisor has read the whole file; here only its head is checked
+        index = open_index(Path(frame["index"]), verify=False)
+        served = tuple(from_text(zone) for zone in self._settings.get("conditional", {}))
+        revision = int(frame["revision"])
+        own = self._encrypted.designation() if self._encrypted is not None else ()
+        ruleset = compile_ruleset(policy, kinds, index, revision, Surroundings(served, own))
+        portal = tuple(packed(address) for address in policy.portal)
+        tiers = tuple(frame.get("tiers", ())) or layout.tier_order(t.id for t in policy.tiers)
+        places = Segments(policy, self._neighbours)
+        return policy, Running(ruleset, places, portal, tiers, revision)
+
+    def _seen(self, key: str) -> dict[str, Any]:
+        placed = self.handler.placements.settled()
+        report = self.handler.placements.take_seen(bytes.fromhex(key))
+        return {
+            "names": [list(each) for each in report.names],
+            "refusals": [list(each) for each in report.refusals],
+            "forgotten": report.forgotten,
+            "places": [[p.tier, p.segment, p.known, count] for p, count in placed.items()],
+        }
+
+    def _watch(self, seconds: float) -> None:
+        on = seconds > 0
+        tail = Tail(time.monotonic() + seconds, self._clock) if on else None
+        self.handler.teller.tail = tail
+        self.handler.placements.watch(direct=on)
+
+    def _rows(self, after: int) -> list[dict[str, Any]]:
+        tail = self.handler.teller.tail
+        rows = tail.rows(after) if tail is not None else ()
+        return [json.loads(json.dumps(row._asdict(), default=str)) for row in rows]
+
+    def _flush(self, name: str | None) -> int:
+        self._memo.flush()
+        return self._cache.flush(None if name is None else to_wire(from_text(name)))
+
+    def _count_upstreams(self) -> None:
+        for number, each in enumerate(self._pool.snapshot()[: layout.UPSTREAMS]):
+            values = (each.queries, each.failures, int(each.rtt * 1e6), each.state == "up")
+            for field, value in enumerate(values):
+                self.counters.set(layout.upstream_place(number, field), int(value))
+
+
+def pool_settings(settings: Mapping[str, Any]) -> PoolSettings:
+    """The pool's part of a worker's settings."""
+    own = frozenset(_endpoint(text) for text in settings.get("listen", {}).get("dns", ()))
+    return PoolSettings(
+        upstreams=tuple(settings.get("upstreams", ())),
+        strategy=Strategy(settings.get("upstream_strategy", "parallel")),
+        conditional={z: tuple(u) for z, u in settings.get("conditional", {}).items()},
+        own=own,
+    )
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _inherited(fd: int) -> socket.socket:
+    return socket.socket(fileno=fd)
