@@ -7,7 +7,6 @@ ever ran) and the compiled lists, and asks nobody.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import sys
@@ -18,7 +17,8 @@ from pathlib import Path
 
 from filterd import config
 from filterd.clients.segments import Segments
-from filterd.errors import FilterdError, PolicyError, Problem
+from filterd.errors import ListError, PolicyError, Problem
+from filterd.lists.index import open_index
 from filterd.policy import document, taxonomy
 from filterd.policy.expect import outcome
 from filterd.policy.explain import Explanation, answer_text, explain, typed_name
@@ -128,8 +128,8 @@ class _NoLists:
 
 def _index(path: Path, notes: list[tuple[str, str]]) -> ListIndex:
     try:
-        found: ListIndex = importlib.import_module("filterd.lists.index").open_index(path)
-    except (FilterdError, ImportError) as error:
+        return open_index(path)
+    except ListError as error:
         notes.append(
             (
                 f"KHÔNG CÓ DANH SÁCH, kết quả chỉ theo chính sách: {error}",
@@ -137,7 +137,6 @@ def _index(path: Path, notes: list[tuple[str, str]]) -> ListIndex:
             )
         )
         return _NoLists()
-    return found
 
 
 def _at(text: str | None, ruleset: Ruleset) -> datetime:
