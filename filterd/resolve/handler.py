@@ -75,7 +75,11 @@ class Handler:
             equipment.counters, equipment.memo, equipment.seen, equipment.cookie_secret
         )
         self._flights: Flights[Asked] = Flights(
-            equipment.exchanger, equipment.cache, equipment.clamp, self._landed
+            equipment.exchanger,
+            equipment.cache,
+            equipment.clamp,
+            equipment.monotonic,
+            self._landed,
         )
         self._finder = Finder(equipment.cache, self._flights, equipment.counters, equipment.limits)
 

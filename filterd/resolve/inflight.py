@@ -49,11 +49,13 @@ class Flights(Generic[Waiter]):
         exchanger: Exchanger,
         cache: Cache,
         clamp: Clamp,
+        monotonic: Callable[[], float],
         landed: Callable[[Waiter, Cached], None],
     ) -> None:
         self._exchanger = exchanger
         self._cache = cache
         self._clamp = clamp
+        self._monotonic = monotonic
         self._landed = landed
         self._flights: dict[bytes, _Flight[Waiter]] = {}
 
@@ -94,7 +96,7 @@ class Flights(Generic[Waiter]):
         return flight
 
     async def _fly(self, key: bytes, flight: _Flight[Waiter]) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self._monotonic()
         try:
             answer = await self._exchange(key, now)
         except UpstreamError as error:
@@ -117,7 +119,7 @@ class Flights(Generic[Waiter]):
         question = UpstreamQuestion(key[:end], qtype, qclass, True, len(key) > end + 4)
         reply = await self._exchanger.exchange(question, now + EXCHANGE_SECONDS)
         message = _read(reply.wire, key[: end + 4])
-        now = asyncio.get_running_loop().time()
+        now = self._monotonic()
         if message.rcode not in USABLE:
             reason = extended_errors(message) or edns.ede(
                 c.EDE_OTHER, f"the upstream answered with rcode {message.rcode}"
@@ -129,11 +131,11 @@ class Flights(Generic[Waiter]):
         return answer
 
     def _fail(self, key: bytes, options: bytes) -> Cached:
-        now = asyncio.get_running_loop().time()
+        now = self._monotonic()
         return self._cache.fail(failure(key, c.SERVFAIL, now, options))
 
     def _too_slow(self, key: bytes, flight: _Flight[Waiter]) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self._monotonic()
         self._tell(flight, failure(key, c.SERVFAIL, now, edns.ede(c.EDE_NO_REACHABLE)))
 
     def _tell(self, flight: _Flight[Waiter], answer: Cached) -> None:

@@ -1,0 +1,254 @@
+"""One question upstream for all who ask, and what they get when upstreams are slow or gone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from filterd.errors import UpstreamError
+from filterd.metrics import layout
+from filterd.resolve.placement import Limits
+from filterd.wire import constants as c
+from tests.lab.school import (
+    DOWN,
+    MAPPED,
+    PUPIL,
+    STAFF,
+    Bench,
+    Rules,
+    School,
+    block,
+    pupils_without,
+)
+
+EVERYTHING = pupils_without({})
+WWW = {"www.example A": ["www.example. 100 A 192.0.2.1"]}
+
+
+def codes(response: dns.message.Message) -> list[int]:
+    return [int(o.code) for o in response.options if isinstance(o, dns.edns.EDEOption)]
+
+
+async def test_two_hundred_clients_are_one_upstream_query_whatever_their_options() -> None:
+    bench = Bench(EVERYTHING, WWW, Limits(pending=1000, burst_late=1000))
+    bench.upstream.gate = gate = asyncio.Event()
+    chance = random.Random(5)
+    for number in range(200):
+        name = "".join(chance.choice((x.upper(), x)) for x in "www.example")
+        options = [dns.edns.ECSOption("192.0.2.0", 24)] if chance.random() < 0.5 else []
+        query = dns.message.make_query(name, "A", use_edns=0, options=options)
+        query.want_dnssec(chance.random() < 0.5)
+        query.id = number
+        for flag in (dns.flags.CD, dns.flags.AD):
+            query.flags |= flag if chance.random() < 0.5 else 0
+        source = MAPPED + bytes([127, 0, 11, number])
+        via = bench.via()
+        assert bench.handler.try_answer(query.to_wire(), source, bench.now(), via) is None
+    await asyncio.sleep(0)
+    gate.set()
+    found = await bench.answers(200)
+    assert {each.id for each in found} == set(range(200))
+    assert all(str(each.answer[0][0]) == "192.0.2.1" for each in found)
+    assert len(bench.upstream.asked) == 1
+    assert not [o for each in found for o in each.options]
+
+
+async def test_a_popular_name_is_asked_anew_before_it_runs_out() -> None:
+    bench = Bench(EVERYTHING, WWW)
+    for _ in range(4):
+        await bench.ask("www.example")
+    bench.skew = 95
+    await bench.ask("www.example")
+    await asyncio.sleep(0.01)
+    assert len(bench.upstream.asked) == 2
+    assert bench.counters.values[layout.single_place("cache_prefetches")] == 1
+
+
+async def test_an_old_answer_is_given_when_nobody_answers_but_never_to_the_wrong_tier() -> None:
+    school = pupils_without({})
+    bench = Bench(school, WWW)
+    await bench.ask("www.example")
+    bench.skew = 200
+    bench.upstream.script["www.example A"] = DOWN
+    stale = await bench.ask("www.example", use_edns=0)
+    assert (str(stale.answer[0][0]), stale.answer[0].ttl) == ("192.0.2.1", 30)
+    assert codes(stale) == [c.EDE_STALE]
+    school.tiers["primary"].names["www.example"] = block("malware")
+    bench.handler.placements.swap(school.running())
+    assert (await bench.ask("www.example")).rcode() == c.NXDOMAIN
+    assert (await bench.ask("www.example", source=STAFF, use_edns=0)).answer[0].ttl == 30
+
+
+async def test_a_slow_upstream_gives_way_to_an_old_answer_after_1800_ms() -> None:
+    bench = Bench(EVERYTHING, WWW)
+    await bench.ask("www.example")
+    bench.skew = 200
+    bench.upstream.gate = asyncio.Event()
+    start = bench.now()
+    stale = await bench.ask("www.example", use_edns=0)
+    assert 1.7 < bench.now() - start < 2.5
+    assert codes(stale) == [c.EDE_STALE]
+    bench.upstream.gate.set()
+
+
+async def test_too_old_an_answer_is_none() -> None:
+    bench = Bench(EVERYTHING, WWW)
+    await bench.ask("www.example")
+    bench.skew = 86_400 + 200
+    bench.upstream.script["www.example A"] = DOWN
+    assert (await bench.ask("www.example")).rcode() == c.SERVFAIL
+
+
+async def test_failures_are_forgotten_slower_the_longer_they_last() -> None:
+    bench = Bench(EVERYTHING, {"dead.example A": DOWN})
+    asked = []
+    for second in range(70):
+        bench.skew = second
+        await bench.ask("dead.example")
+        asked.append(len(bench.upstream.asked))
+    assert asked[0] == 1
+    assert asked[-1] <= 7  # after 1, 2, 4, 8, 16 and 30 seconds
+
+
+async def test_a_name_that_does_not_validate_is_given_to_those_who_check_themselves() -> None:
+    def bogus(query: dns.message.Message) -> bytes:
+        reply = dns.message.make_response(query)
+        reply.set_rcode(dns.rcode.SERVFAIL)
+        reply.use_edns(0, options=[dns.edns.EDEOption(6, "signature expired")])
+        return reply.to_wire()
+
+    bench = Bench(EVERYTHING, {"b.example A": bogus, "b.example A cd": WWW["www.example A"]})
+    bench.upstream.script["b.example A cd"] = ["b.example. 100 A 192.0.2.6"]
+    refused = await bench.ask("b.example", use_edns=0)
+    assert (refused.rcode(), codes(refused)) == (c.SERVFAIL, [6])
+    for _ in range(2):
+        query = dns.message.make_query("b.example", "A")
+        query.flags |= dns.flags.CD
+        checked = dns.message.from_wire(await bench.wire(query.to_wire()))
+        assert str(checked.answer[0][0]) == "192.0.2.6"
+        assert checked.flags & dns.flags.CD
+    assert (await bench.ask("b.example")).rcode() == c.SERVFAIL
+    assert [q.cd for q in bench.upstream.asked] == [False, True]
+
+
+async def test_an_answer_without_ttl_is_given_and_not_kept() -> None:
+    bench = Bench(EVERYTHING, {"zero.example A": ["zero.example. 0 A 192.0.2.1"]})
+    for count in (1, 2):
+        response = await bench.ask("zero.example")
+        assert response.answer[0].ttl == 0
+        assert len(bench.upstream.asked) == count
+
+
+async def test_a_client_waits_for_so_many_answers_and_no_more() -> None:
+    bench = Bench(EVERYTHING, {}, Limits(pending=3))
+    bench.upstream.gate = asyncio.Event()
+    for number in range(3):
+        query = dns.message.make_query(f"n{number}.example", "A")
+        found = bench.handler.try_answer(query.to_wire(), PUPIL, bench.now(), bench.via())
+        assert found is None
+    assert (await bench.ask("n4.example")).rcode() == c.REFUSED
+    other = MAPPED + bytes([127, 0, 11, 2])
+    query = dns.message.make_query("n5.example", "A")
+    assert bench.handler.try_answer(query.to_wire(), other, bench.now(), bench.via()) is None
+    bench.upstream.gate.set()
+    await bench.answers(4)
+
+
+async def test_what_was_held_back_is_not_let_go_in_one_burst() -> None:
+    bench = Bench(EVERYTHING, {}, Limits(pending=1000, burst_late=20))
+    bench.upstream.gate = asyncio.Event()
+    for number in range(300):
+        query = dns.message.make_query(f"n{number % 7}.slow.example", "A")
+        bench.handler.try_answer(query.to_wire(), PUPIL, bench.now(), bench.via())
+    bench.upstream.gate.set()
+    await asyncio.sleep(0.1)
+    assert 20 <= len(bench.sent) <= 60
+    dropped = bench.counters.values[layout.single_place("dropped_late")]
+    assert dropped == 300 - len(bench.sent)
+
+
+async def test_over_its_rate_a_client_is_sent_to_tcp_or_hears_nothing() -> None:
+    bench = Bench(pupils_without({"game.example": block()}), {}, Limits(rate=1, burst=5))
+    client = MAPPED + bytes([127, 0, 11, 1])
+    remote = MAPPED + bytes([126, 0, 11, 1])
+    bench.handler.placements._allowed = lambda address: True
+    query = dns.message.make_query("game.example", "A").to_wire()
+    heard = [bench.handler.try_answer(query, remote, bench.now(), bench.via()) for _ in range(25)]
+    assert [each is not None and not each[2] & 2 for each in heard[:5]] == [True] * 5
+    assert sum(each is None for each in heard[5:]) == 10
+    assert all(each[2] & 2 for each in heard[5:] if each is not None)
+    local = [bench.handler.try_answer(query, client, bench.now(), bench.via()) for _ in range(25)]
+    assert all(local)
+
+
+async def test_an_exchange_that_breaks_leaves_nobody_waiting() -> None:
+    bench = Bench(EVERYTHING, {"b.example A": RuntimeError("bug"), "c.example A": lambda _: b""})
+    assert (await bench.ask("b.example")).rcode() == c.SERVFAIL
+    assert (await bench.ask("c.example")).rcode() == c.SERVFAIL
+
+
+async def test_an_answer_to_another_question_is_not_an_answer() -> None:
+    def other(_: dns.message.Message) -> bytes:
+        wrong = dns.message.make_query("bank.example", "A")
+        return dns.message.make_response(wrong).to_wire()
+
+    bench = Bench(EVERYTHING, {"www.example A": other})
+    assert (await bench.ask("www.example")).rcode() == c.SERVFAIL
+
+
+async def test_records_that_answer_nothing_are_neither_given_nor_kept() -> None:
+    lines = ["www.example. 100 A 192.0.2.1", "bank.example. 100 A 192.0.2.66"]
+    bench = Bench(EVERYTHING, {"www.example A": lines})
+    response = await bench.ask("www.example")
+    assert [r.name.to_text() for r in response.answer] == ["www.example."]
+    await bench.ask("bank.example")
+    assert len(bench.upstream.asked) == 2
+
+
+async def test_no_answer_outlives_the_lesson() -> None:
+    bell = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+    lesson = Rules({"game.example": block()}, 1, bell)
+    pause = Rules({}, 2, bell + timedelta(minutes=15))
+    school = School(lesson, Rules({}, 3))
+    bench = Bench(school, {**WWW, "game.example A": ["game.example. 100 A 192.0.2.5"]})
+    bench.at = bell - timedelta(seconds=10)
+    bench.handler.placements.swap(school.running())
+    assert (await bench.ask("game.example")).authority[0].ttl <= 10
+    for _ in range(2):
+        assert (await bench.ask("www.example")).answer[0].ttl <= 10
+    school.tiers["primary"] = pause
+    bench.at = bell
+    bench.skew = 10
+    allowed = await bench.ask("game.example")
+    assert str(allowed.answer[0][0]) == "192.0.2.5"
+
+
+async def test_a_device_token_decides_over_the_address() -> None:
+    bench = Bench(pupils_without({"game.example": block()}))
+    query = dns.message.make_query("game.example", "A").to_wire()
+    for device, rcode in (("staff", 0), (None, c.NXDOMAIN)):
+        via = bench.via(layout.DOT, device)
+        assert dns.message.from_wire(await bench.wire(query, PUPIL, via)).rcode() == rcode
+
+
+async def test_padding_clients_are_padded_to_468() -> None:
+    bench = Bench(pupils_without({"game.example": block()}))
+    padding = dns.edns.GenericOption(dns.edns.OptionType(12), bytes(20))
+    for options, padded in (([padding], True), ([], False)):
+        query = dns.message.make_query("game.example", "A", use_edns=0, options=options)
+        via = bench.via(layout.DOT, pad=468)
+        size = len(await bench.wire(query.to_wire(), PUPIL, via))
+        assert (size % 468 == 0) == padded
+
+
+@pytest.mark.parametrize("error", [UpstreamError("bogus", 6), UpstreamError("late", 23)])
+async def test_the_upstreams_reason_reaches_the_client(error: UpstreamError) -> None:
+    bench = Bench(EVERYTHING, {"x.example A": error})
+    assert codes(await bench.ask("x.example", use_edns=0)) == [error.ede]
