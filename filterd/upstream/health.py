@@ -33,6 +33,7 @@ class Health:
     refusals: int = 0
     in_a_row: int = 0
     silent_seconds: float = 0.0
+    silent_since: float = 0.0
     suspect: bool = False
     hold_seconds: float = 0.0
     held_until: float = 0.0
@@ -54,7 +55,7 @@ class Health:
         """A usable reply came after `rtt` seconds (smoothed as RFC 6298 §2 does)."""
         self.replies += 1
         self.in_a_row = 0
-        self.silent_seconds = self.hold_seconds = 0.0
+        self.silent_seconds = self.silent_since = self.hold_seconds = 0.0
         self.suspect = False
         if not self.srtt:
             self.srtt, self.deviation = rtt, rtt / 2
@@ -74,15 +75,19 @@ class Health:
         self._hold(now, HOLD_FIRST_SECONDS)
         return True
 
-    def outrun(self, waited: float) -> bool:
+    def outrun(self, now: float, waited: float) -> bool:
         """Another was faster, `waited` seconds after this one was asked; True: time for a probe.
 
-        Only a probe can tell a slow upstream from a dead one here.
+        That is after a second of silence, or when clients have waited a second in all. Only a
+        probe can tell a slow upstream from a dead one here.
         """
         self.silent_seconds += waited
-        if self.hold_seconds or self.silent_seconds < SUSPECT_SECONDS:
+        self.silent_since = self.silent_since or now
+        if self.hold_seconds or (
+            self.silent_seconds < SUSPECT_SECONDS and now - self.silent_since < SUSPECT_SECONDS
+        ):
             return False
-        self.silent_seconds = 0.0
+        self.silent_seconds = self.silent_since = 0.0
         self.suspect = True
         return True
 

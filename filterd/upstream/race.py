@@ -167,9 +167,11 @@ class Race:
             return
 
     def _in_flight(self) -> int:
-        return self._sent + sum(
-            runner.attempt.sent for runner in self._running if runner.attempt is not None
-        )
+        sent = self._sent
+        for runner in self._running:
+            if runner.attempt is not None:
+                sent += runner.attempt.sent
+        return sent
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -209,7 +211,7 @@ class Race:
     def _finish(self, reply: UpstreamReply) -> None:
         now = self._loop.time()
         for runner in self._running:
-            if runner.upstream.health.outrun(now - runner.begun):
+            if runner.upstream.health.outrun(now, now - runner.begun):
                 self._on_change(runner.upstream)
         self.cancel()
         if not self.future.done():

@@ -131,7 +131,12 @@ def _walk(wire: bytes) -> Facts | None:
     at, size = _skip_name(wire, 12, known) + 4, len(wire)
     high, cookie, ede, has_opt = 0, None, None, False
     for _ in range(total):
-        start, at = at, _skip_name(wire, at, known)
+        start = at
+        # nearly every owner is a pointer to a name that has been walked: no call for those
+        if wire[at] >= 0xC0 and (wire[at] & 0x3F) << 8 | wire[at + 1] in known:
+            at += 2
+        else:
+            at = _skip_name(wire, at, known)
         rtype, _rclass, ttl, length = _RECORD.unpack_from(wire, at)
         at += 10
         if at + length > size:

@@ -65,9 +65,15 @@ def test_patience_follows_the_replies_within_its_bounds() -> None:
     assert health.patience(0.05, 0.4) == 0.4
 
 
-def test_being_outrun_for_a_second_in_all_asks_for_a_probe() -> None:
+def test_a_second_of_silence_while_others_answer_asks_for_a_probe() -> None:
     health = Health()
-    assert [health.outrun(0.4) for _ in range(3)] == [False, False, True]
+    assert [health.outrun(at, 0.001) for at in (5.0, 5.5, 5.9, 6.1)] == [False, False, False, True]
+    assert not health.outrun(6.2, 0.001), "one probe a second is enough"
+
+
+def test_clients_that_waited_a_second_in_all_ask_for_a_probe() -> None:
+    health = Health()
+    assert [health.outrun(1.0, 0.4) for _ in range(3)] == [False, False, True]
     assert health.suspect
     assert health.state is State.UP
     health.replied(0.01)
