@@ -133,7 +133,7 @@ class LivePolicy:
 
     def _look(self, files: Mapping[str, str]) -> Look:
         candidate = self.build(files)
-        found = diff.diff(self.running.policy, candidate.policy)
+        found = diff.diff(self.running.policy, candidate.policy, self.ground.taxonomy)
         changes = tuple(ChangeText(c.vi, c.en, c.weakens) for c in found)
         failures = expect.check(candidate.ruleset, candidate.policy)
         return Look(changes, failures, candidate)

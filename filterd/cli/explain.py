@@ -19,6 +19,7 @@ from filterd import config
 from filterd.clients.segments import Segments
 from filterd.errors import ListError, PolicyError, Problem
 from filterd.lists.index import open_index
+from filterd.live import read_snapshot
 from filterd.policy import document, taxonomy
 from filterd.policy.expect import outcome
 from filterd.policy.explain import Explanation, answer_text, explain, typed_name
@@ -97,13 +98,11 @@ def load(settings: config.Settings) -> Loaded:
 
 def _files(settings: config.Settings, notes: list[tuple[str, str]]) -> tuple[int, dict[str, str]]:
     last = settings.state_dir / "run" / "policy-last.json"
-    try:
-        body = json.loads(last.read_text("utf-8"))
-        return int(body["revision"]), {str(k): str(v) for k, v in body["files"].items()}
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        notes.append((f"không đọc được {last}: {error}", f"cannot read {last}: {error}"))
+    found = read_snapshot(last)
+    if found is not None:
+        return found.revision, dict(found.files)
+    if last.exists():
+        notes.append((f"{last} bị hỏng", f"{last} is damaged"))
     notes.append(
         (f"chính sách từ {settings.policies}", f"policy from {settings.policies}, not a revision")
     )

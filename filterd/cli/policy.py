@@ -136,7 +136,7 @@ def _diff(arguments: argparse.Namespace, settings: Settings) -> int:
     """Exit code 0: no difference; 1: there are some."""
     known = taxonomy.load(settings.blocklists)
     old = document.parse(_current(settings)["files"], known)
-    changes = diff(old, document.parse(_whole(arguments.path, settings), known))
+    changes = diff(old, document.parse(_whole(arguments.path, settings), known), known)
     for change in changes:
         print(f"{'!' if change.weakens else ' '} {change.vi}\n    {change.en}")
     return 1 if changes else 0

@@ -88,7 +88,7 @@ class OfflinePolicies:
             changes: tuple[ChangeText, ...] = ()
             if newest is not None:
                 old = document.parse(newest.files, known)
-                changes = tuple(ChangeText(c.vi, c.en, c.weakens) for c in diff(old, policy))
+                changes = tuple(ChangeText(c.vi, c.en, c.weakens) for c in diff(old, policy, known))
             edit = Edit(f"cli:{getpass.getuser()}", reason, datetime.now(UTC))
             stored = Stored(found.database, found.audit)
             return (await stored.append(edit, files, changes)).number

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from filterd.cli import main
+from filterd.live import Snapshot, write_snapshot
 from filterd.policy.explain import CHANGES, typed_name
 from filterd.policy.verdict import Step
 
@@ -99,9 +100,8 @@ def test_the_policy_that_ran_last_is_what_is_explained(
     files = dict(shipped_files)
     files["school.yaml"] = files["school.yaml"].replace("overrides: []\n", block)
     (tmp_path / "state" / "run").mkdir(parents=True)
-    (tmp_path / "state" / "run" / "policy-last.json").write_text(
-        json.dumps({"revision": 7, "files": files}), "utf-8"
-    )
+    last = tmp_path / "state" / "run" / "policy-last.json"
+    write_snapshot(last, Snapshot(7, files, ()))
     found = asked(capsys, "--config", settings, "--tier", "staff", "example.com")
     assert found["revision"] == 7
     (verdict,) = found["verdicts"]  # type: ignore[misc]
@@ -110,6 +110,10 @@ def test_the_policy_that_ran_last_is_what_is_explained(
         *("override", "school.yaml"),
         line + 1,
     )
+    last.write_text(last.read_text("utf-8").replace("example.com", "example.net"), "utf-8")
+    found = asked(capsys, "--config", settings, "--tier", "staff", "example.com")
+    assert found["revision"] == 0
+    assert any("damaged" in note["en"] for note in found["notes"])  # type: ignore[attr-defined]
 
 
 def test_the_table_names_rule_and_place(capsys: pytest.CaptureFixture[str], settings: str) -> None:
