@@ -26,6 +26,7 @@ _REFUSED = layout.single_place("tcp_refused")
 _ACCEPTS = 32
 _EMFILE_PAUSE = 0.1
 _HANDSHAKE_SECONDS = 3.0
+_CHUNK = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,8 @@ class _Connection:
         self._reader = reader
         self._writer = writer
         self._waiting = 0
+        self._ready: list[bytes] = []
+        self._unfinished_since = 0.0
         self._room = asyncio.Event()
         self._done = asyncio.Event()
         keepalive = int(server.limits.idle * 10)
@@ -129,33 +132,54 @@ class _Connection:
 
     async def serve(self, handler: Handler, address: bytes) -> None:
         """Answer frame after frame until the client has none left."""
-        while (wire := await self._frame()) is not None:
+        waiting = b""
+        while chunk := await self._more(waiting):
             self._server.active(self)
-            while self._waiting >= self._server.limits.in_flight:
-                self._room.clear()
-                await self._room.wait()
-            if len(wire) < 12 or wire[2] & 0x80:
-                return  # no query: nothing sensible follows in this stream
-            response = handler.try_answer(wire, address, time.monotonic(), self._via)
-            if response is None:
-                self._waiting += 1
-                self._done.clear()
-            else:
-                self._write(response)
-                async with asyncio.timeout(self._server.limits.message):
-                    await self._writer.drain()
+            waiting += chunk
+            start = 0
+            while (end := _frame_end(waiting, start)) <= len(waiting):
+                wire = waiting[start + 2 : end]
+                if len(wire) < 12 or wire[2] & 0x80:
+                    await self._flush()
+                    return  # no query: nothing sensible follows in this stream
+                await self._answer(handler, address, wire)
+                start = end
+            if start:
+                waiting = waiting[start:]
+                self._unfinished_since = 0.0
+            await self._flush()
         await self._finish()
 
-    async def _frame(self) -> bytes | None:
-        """The next message; None at the end of the stream or after an empty frame."""
-        limits = self._server.limits
-        async with asyncio.timeout(limits.idle) as idle:
-            first = await self._reader.read(1)
-            if not first:
-                return None
-            idle.reschedule(asyncio.get_running_loop().time() + limits.message)
-            length = first[0] << 8 | (await self._reader.readexactly(1))[0]
-            return await self._reader.readexactly(length) if length else None
+    async def _more(self, waiting: bytes) -> bytes:
+        """The next octets; an unfinished message has less time than silence, from its first."""
+        loop = asyncio.get_running_loop()
+        if not waiting:
+            deadline = loop.time() + self._server.limits.idle
+        else:
+            self._unfinished_since = self._unfinished_since or loop.time()
+            deadline = self._unfinished_since + self._server.limits.message
+        async with asyncio.timeout_at(deadline):
+            return await self._reader.read(_CHUNK)
+
+    async def _answer(self, handler: Handler, address: bytes, wire: bytes) -> None:
+        while self._waiting >= self._server.limits.in_flight:
+            await self._flush()
+            self._room.clear()
+            await self._room.wait()
+        response = handler.try_answer(wire, address, time.monotonic(), self._via)
+        if response is None:
+            self._waiting += 1
+            self._done.clear()
+        else:
+            self._ready.append(len(response).to_bytes(2, "big") + response)
+
+    async def _flush(self) -> None:
+        """Write what was answered at once: one send for everything that came in one read."""
+        if self._ready:
+            self._write(b"".join(self._ready))
+            self._ready.clear()
+            async with asyncio.timeout(self._server.limits.message):
+                await self._writer.drain()
 
     async def _finish(self) -> None:
         """The client has sent its last; it gets what it still waits for (RFC 7766 §6.2.4)."""
@@ -170,15 +194,15 @@ class _Connection:
         self._room.set()
         if not self._waiting:
             self._done.set()
-        self._write(response)
+        self._write(len(response).to_bytes(2, "big") + response)
 
-    def _write(self, response: bytes) -> None:
+    def _write(self, framed: bytes) -> None:
         if self._writer.is_closing():
             return
         if self._writer.transport.get_write_buffer_size() > 4 * self._server.limits.unread_bytes:
             self.abort()  # asks and does not read
             return
-        self._writer.write(len(response).to_bytes(2, "big") + response)
+        self._writer.write(framed)
 
     def abort(self) -> None:
         """End at once."""
@@ -258,6 +282,13 @@ class StreamListener:
             return
         writer = asyncio.StreamWriter(transport, protocol, reader, self._loop)
         await self._server.serve_stream(reader, writer, address, self._transport)
+
+
+def _frame_end(octets: bytes, start: int) -> int:
+    """Where the frame at `start` ends; behind everything while its length is not there yet."""
+    if len(octets) < start + 2:
+        return len(octets) + 1
+    return start + 2 + (octets[start] << 8 | octets[start + 1])
 
 
 def sixteen(host: str) -> bytes:

@@ -93,11 +93,12 @@ def tier_index(tier: str, tiers: tuple[str, ...] = STANDARD_TIERS) -> int:
     return tiers.index(tier) if tier in tiers[:OTHER_TIER] else OTHER_TIER
 
 
+_CATEGORY_PLACES: Final = {name: at for at, name in enumerate(STANDARD_CATEGORIES)}
+
+
 def category_index(category: str | None) -> int:
     """Place of a category."""
-    if category in STANDARD_CATEGORIES:
-        return STANDARD_CATEGORIES.index(category)
-    return OTHER_CATEGORY
+    return _CATEGORY_PLACES.get(category or "", OTHER_CATEGORY)
 
 
 def tier_order(tiers: Iterable[str]) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ class Source:
 
     __slots__ = (
         "_filled", "_limits", "_released", "_tokens", "_window", "address", "allowed", "asker",
-        "pending", "placement", "rules", "tag",
+        "cookie", "pending", "placement", "rules", "tag",
     )  # fmt: skip
 
     def __init__(
@@ -104,6 +104,7 @@ class Source:
         self.allowed = allowed
         self.asker = Asker(address=_text(address))
         self.pending = 0
+        self.cookie = (b"", 0, b"")
         self._limits = limits
         self._tokens = limits.burst
         self._filled = 0.0

@@ -7,6 +7,7 @@ validated data). Knows no cache and no client besides its question.
 from __future__ import annotations
 
 import socket
+import struct
 from typing import assert_never
 
 import dnslib
@@ -18,23 +19,32 @@ from filterd.wire import edns, svcb
 from filterd.wire.names import to_wire
 from filterd.wire.query import Query
 from filterd.wire.records import EMPTY, Body, Record, parse_reply, render
-from filterd.wire.response import Answer, negative_soa
+from filterd.wire.response import Answer
 
 ALIAS_MOST = 300
 """A rewritten answer is believed no longer than this (field.md §4.1)."""
 LOCAL_NEGATIVE_TTL = 60
 _ANY_TTL = 3600
 _SINKHOLE = (bytes(4), bytes(16))
+_RECORD = struct.Struct("!HHHIH")
+_TO_QUESTION = 0xC00C
+"""A pointer to the name in the question, whatever that is."""
+_FIRST_TTL = (6,)
+_SOA_NAMES = b"\x07filterd\x07invalid\0\x0ahostmaster\x07filterd\x07invalid\0"
+_SOA_NUMBERS = struct.Struct("!5I")
 _ADDRESS_SIZE = {c.A: 4, c.AAAA: 16}
 
 
 def blocked(query: Query, verdict: Blocked, portal: tuple[bytes, ...], ttl: int) -> Answer:
     """The refusal as the tier tells it; `ttl` seconds at most (contract §3, §5)."""
-    options = edns.ede(verdict.ede, f"filterd: {verdict.origin.category or verdict.origin.step}")
+    options = b""
+    if query.edns is not None:
+        why = verdict.origin.category or verdict.origin.step
+        options = edns.ede(verdict.ede, f"filterd: {why}")
     addresses: tuple[bytes, ...] = ()
     match verdict.action:
         case Action.NXDOMAIN:
-            return Answer(c.NXDOMAIN, _nothing(query.question, ttl), options)
+            return Answer(c.NXDOMAIN, _nothing(ttl), options)
         case Action.REFUSED:
             return Answer(c.REFUSED, EMPTY, options)
         case Action.NODATA:
@@ -47,7 +57,7 @@ def blocked(query: Query, verdict: Blocked, portal: tuple[bytes, ...], ttl: int)
             assert_never(verdict.action)
     body = _addresses(query, addresses, ttl)
     if body is None:
-        return Answer(c.NOERROR, _nothing(query.question, ttl), options)
+        return Answer(c.NOERROR, _nothing(ttl), options)
     return Answer(c.NOERROR, body, options + edns.ede(c.EDE_FORGED))
 
 
@@ -59,13 +69,13 @@ def local(query: Query, answer: Local, ede: int | None) -> Answer:
         return Answer(answer.rcode, render(query.question, records), options)
     if answer.rcode not in (c.NOERROR, c.NXDOMAIN):
         return Answer(answer.rcode, EMPTY, options)
-    return Answer(answer.rcode, _nothing(query.question, LOCAL_NEGATIVE_TTL), options)
+    return Answer(answer.rcode, _nothing(LOCAL_NEGATIVE_TTL), options)
 
 
 def nodata(query: Query, ede: int | None, options: bytes = b"") -> Answer:
     """There is such a name, and nothing of this type."""
     options += edns.ede(ede) if ede is not None else b""
-    return Answer(c.NOERROR, _nothing(query.question, LOCAL_NEGATIVE_TTL), options)
+    return Answer(c.NOERROR, _nothing(LOCAL_NEGATIVE_TTL), options)
 
 
 def aliased(query: Query, target: Name, found: Body, ede: int | None) -> Answer:
@@ -112,17 +122,22 @@ def failed(code: int, text: str) -> Answer:
     return Answer(c.SERVFAIL, EMPTY, edns.ede(code, text))
 
 
-def _nothing(question: bytes, ttl: int) -> Body:
-    return render(question, (), (negative_soa(question, ttl),))
+def _nothing(ttl: int) -> Body:
+    """An SOA at the question's own name; its pointer is right for any question."""
+    rdata = _SOA_NAMES + _SOA_NUMBERS.pack(1, 3600, 600, 86_400, ttl)
+    octets = _RECORD.pack(_TO_QUESTION, c.SOA, c.IN, ttl, len(rdata)) + rdata
+    return Body(0, 1, 0, octets, _FIRST_TTL, len(octets))
 
 
 def _addresses(query: Query, addresses: tuple[bytes, ...], ttl: int) -> Body | None:
-    size = _ADDRESS_SIZE.get(query.qtype)
-    owner = query.question[:-4]
-    records = tuple(
-        Record(owner, query.qtype, c.IN, ttl, each) for each in addresses if len(each) == size
-    )
-    return render(query.question, records) if records else None
+    size = _ADDRESS_SIZE.get(query.qtype, 0)
+    fitting = [each for each in addresses if len(each) == size]
+    if not fitting:
+        return None
+    head = _RECORD.pack(_TO_QUESTION, query.qtype, c.IN, ttl, size)
+    octets = b"".join([head + each for each in fitting])
+    ttls = tuple(range(_FIRST_TTL[0], len(octets), len(head) + size))
+    return Body(len(fitting), 0, 0, octets, ttls, len(octets))
 
 
 def _body_records(question: bytes, body: Body) -> tuple[Record, ...]:

@@ -22,6 +22,8 @@ from filterd.wire.response import Answer, Parts, assemble
 _MEMO_BUCKET = layout.DURATION_AT + layout.BUCKETS.index(0.00025)
 """A repeated answer waits at most for the 63 before it in one drain: 64 × 3.9 µs."""
 _LONGEST = 3600.0
+_COOKIE_SECONDS = 1800
+"""RFC 9018 §4.3: a cookie older than half an hour is made anew."""
 _CACHE_HITS = layout.single_place("cache_hits")
 _TRUNCATED = layout.single_place("truncated")
 
@@ -83,13 +85,20 @@ class Teller:
             return b""
         out = b""
         if query.edns.cookie:
-            client = query.edns.cookie[:8]
-            address = unmapped(source.address)
-            made = edns.server_cookie(client, address, self._secret, self.seconds)
-            out = edns.option(c.OPTION_COOKIE, client + made)
+            out = self._cookie(source, query.edns.cookie[:8])
         if via.keepalive is not None and query.edns.keepalive:
             out += edns.option(c.OPTION_KEEPALIVE, via.keepalive.to_bytes(2, "big"))
         return out
+
+    def _cookie(self, source: Source, client: bytes) -> bytes:
+        """The COOKIE option; the same for a while, as its SipHash is the dearest step here."""
+        sent, made_at, option = source.cookie
+        if sent != client or not 0 <= self.seconds - made_at < _COOKIE_SECONDS:
+            address = unmapped(source.address)
+            made = edns.server_cookie(client, address, self._secret, self.seconds)
+            option = edns.option(c.OPTION_COOKIE, client + made)
+            source.cookie = (client, self.seconds, option)
+        return option
 
     def _count(self, query: Query, source: Source, via: Via, told: Told) -> None:
         self._seen.name(query.name_wire, 1, 1 << source.tag)

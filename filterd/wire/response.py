@@ -12,7 +12,7 @@ from typing import NamedTuple
 from filterd.wire import constants as c
 from filterd.wire import edns
 from filterd.wire.query import Query
-from filterd.wire.records import EMPTY, Body, Record
+from filterd.wire.records import EMPTY, Body
 
 _HEAD = struct.Struct("!5H")
 _LONG = struct.Struct("!I")
@@ -84,14 +84,3 @@ def refuse(wire: bytes, rcode: int) -> bytes:
     opcode = (wire[2] & 0x78) << 8
     rd = wire[2] << 8 & c.RD if not opcode else 0
     return wire[:2] + _HEAD.pack(c.QR | opcode | rd | rcode, 0, 0, 0, 0)
-
-
-def negative_soa(question: bytes, ttl: int) -> Record:
-    """The SOA of a synthesized negative answer; clients may keep it for `ttl` (RFC 2308 §5)."""
-    owner = question[:-4]
-    numbers = struct.pack("!5I", 1, 3600, 600, 86_400, ttl)
-    return Record(owner, c.SOA, c.IN, ttl, _MNAME + _RNAME + numbers)
-
-
-_MNAME = b"\x07filterd\x07invalid\0"
-_RNAME = b"\x0ahostmaster\x07filterd\x07invalid\0"

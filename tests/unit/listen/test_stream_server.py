@@ -198,3 +198,27 @@ async def test_keepalive_is_told_to_those_who_ask_and_only_over_streams(lab: Lab
     options = {int(o.otype): o.to_wire() for o in (await read(reader)).options}
     assert options[11] == (6).to_bytes(2, "big")
     writer.close()
+
+
+async def test_a_busy_client_is_never_taken_for_a_slow_one(lab: Lab) -> None:
+    """Each piece ends in the middle of a message, for longer than one message may take."""
+    reader, writer = await lab.connect()
+    stream = b"".join(framed("game.example", number) for number in range(60))
+    for start in range(0, len(stream), 45):
+        writer.write(stream[start : start + 45])
+        await asyncio.sleep(0.015)
+    assert [(await read(reader)).id for _ in range(60)] == list(range(60))
+    writer.close()
+
+
+async def test_one_octet_at_a_time_does_not_stretch_a_message(lab: Lab) -> None:
+    reader, writer = await lab.connect()
+    start = asyncio.get_running_loop().time()
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        for octet in framed("game.example") * 2:
+            writer.write(bytes([octet]))
+            await writer.drain()
+            await asyncio.sleep(0.05)
+            if reader.at_eof():
+                await reader.readexactly(1)
+    assert asyncio.get_running_loop().time() - start < 1.5
