@@ -18,6 +18,7 @@ import dns.query
 
 from filterd.lists.job import Job, JobList
 from filterd.metrics import counters, layout
+from tests.lab.certificates import Pair
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,8 +47,17 @@ class LabWorker:
     """One worker on sockets of this process. `udp` and `tcp` share a port of 127.0.0.1."""
 
     def __init__(
-        self, directory: Path, upstreams: tuple[str, ...], shared: LabWorker | None = None
+        self,
+        directory: Path,
+        upstreams: tuple[str, ...],
+        shared: LabWorker | None = None,
+        pair: Pair | None = None,
     ) -> None:
+        """With `pair` there are DoT and DoH too, on the sockets `dot` and `doh`."""
+        self.dot, self.doh = (
+            [socket.create_server(("127.0.0.1", 0)) for _ in range(1 if pair else 0)]
+            for _ in range(2)
+        )
         if shared is None:
             self.tcp = socket.create_server(("127.0.0.1", 0), backlog=256)
             self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -60,6 +70,8 @@ class LabWorker:
         self.link, theirs = socket.socketpair()
         self.link.settimeout(20)
         inherited = [theirs.fileno(), self.tcp.fileno(), self.udp.fileno()]
+        inherited += [each.fileno() for each in (*self.dot, *self.doh)]
+        tls = {"certificate": str(pair.certificate), "key": str(pair.key)} if pair else {}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "filterd.worker", "--link", str(theirs.fileno())],
             pass_fds=inherited,
@@ -70,7 +82,7 @@ class LabWorker:
             "upstreams": list(upstreams),
             "upstream_strategy": "parallel",
             "conditional": {},
-            "listen": {"dns": [], "dot": [], "doh": [], "tls": {}},
+            "listen": {"dns": [], "dot": [], "doh": [], "tls": tls},
             "cache": {"size_mib": 16, "min_ttl": 0, "max_ttl": 86_400, "stale": 3600},
             "blocklists": str(ROOT / "blocklists"),
         }
@@ -79,6 +91,8 @@ class LabWorker:
                 "do": "start",
                 "udp": [self.udp.fileno()],
                 "tcp": [self.tcp.fileno()],
+                "dot": [each.fileno() for each in self.dot],
+                "doh": [each.fileno() for each in self.doh],
                 "settings": settings,
                 "counters": str(self.counters),
                 "slot": 0,
@@ -99,8 +113,8 @@ class LabWorker:
         at: TracebackType | None,
     ) -> None:
         self.kill()
-        self.udp.close()
-        self.tcp.close()
+        for each in (self.udp, self.tcp, *self.dot, *self.doh):
+            each.close()
 
     def kill(self) -> None:
         """End the process at once, as the kernel might."""
