@@ -134,6 +134,10 @@ class LivePolicy:
     def _look(self, files: Mapping[str, str]) -> Look:
         candidate = self.build(files)
         found = diff.diff(self.running.policy, candidate.policy, self.ground.taxonomy)
+        forbidden = [change for change in found if change.forbidden]
+        if forbidden:
+            raise PolicyError([Problem("school.yaml", None, "authority", c.en, None, c.vi)
+                               for c in forbidden])  # fmt: skip
         changes = tuple(ChangeText(c.vi, c.en, c.weakens) for c in found)
         failures = expect.check(candidate.ruleset, candidate.policy)
         return Look(changes, failures, candidate)

@@ -79,8 +79,9 @@ def _zone(zone: Name) -> Words:
 def _override(rule: Override) -> Words:
     where = ", ".join([*sorted(rule.tiers), *sorted(rule.segments)])
     end = rule.expires.isoformat() if rule.expires else None
-    vi = f"{'cho phép' if rule.allow else 'chặn'} {rule.name} ({where or 'mọi bậc'})"
-    en = f"{'allow' if rule.allow else 'block'} {rule.name} ({where or 'all tiers'})"
+    name = (rule.name, rule.name) if rule.name else ("mọi tên (tạm dừng lọc)", "every name (pause)")
+    vi = f"{'cho phép' if rule.allow else 'chặn'} {name[0]} ({where or 'mọi bậc'})"
+    en = f"{'allow' if rule.allow else 'block'} {name[1]} ({where or 'all tiers'})"
     if rule.exception is not None:
         vi, en = f"ngoại lệ mức sàn: {vi}", f"exception to the floor: {en}"
     return (f"{vi} đến {end}", f"{en} until {end}") if end else (vi, en)

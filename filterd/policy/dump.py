@@ -119,7 +119,7 @@ def _override(rule: Override) -> dict[str, Plain]:
         exception["approved_by"] = rule.exception.approved_by
         exception["approved_at"] = _text(rule.exception.approved_at)
     return _filled(
-        name=rule.name,
+        name=rule.name or ".",
         action="allow" if rule.allow else "block",
         tiers=_list(sorted(rule.tiers)),
         segments=_list(sorted(rule.segments)),

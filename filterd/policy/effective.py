@@ -141,6 +141,8 @@ class Effective:
             for name in above:
                 if name in overrides:
                     return overrides[name]
+            if not self._rules.pupils:  # a pause: never for pupils, whatever a document says
+                return overrides.get(Name(""))
         return None
 
     def _floor(

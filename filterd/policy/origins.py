@@ -11,7 +11,7 @@ SCHOOL_FILE = "school.yaml"
 
 def written(override: Override) -> Origin:
     """An override of the school, with the line it stands in."""
-    return Origin(Step.OVERRIDE, override.name, file=SCHOOL_FILE, line=override.line)
+    return Origin(Step.OVERRIDE, override.name or ".", file=SCHOOL_FILE, line=override.line)
 
 
 def listed(step: Step, listing: Listing) -> Origin:

@@ -28,13 +28,14 @@ OVERRIDE_KEYS = (
 EXAM_KEYS = ("segments", "until", "allowed", "reason", "author")
 ORDER_KEYS = ("name", "document", "issuer", "issued", "expires")
 Words = Callable[[str], str]
+_MISSING = Name("missing.invalid")
 
 
 def read_override(item: Fields, tier: Words, segment: Words) -> Override:
     """One override; an exception that would not stand is a problem, not a silent nothing."""
     allow = item.value("action", choice(("allow", "block")), "block", need=True) == "allow"
     found = Override(
-        name=item.value("name", values.name, Name(""), need=True),
+        name=item.value("name", values.name_or_root, _MISSING, need=True),
         allow=allow,
         tiers=frozenset(map(TierId, item.values("tiers", tier))),
         segments=frozenset(map(SegmentId, item.values("segments", segment))),
@@ -53,6 +54,14 @@ def read_override(item: Fields, tier: Words, segment: Words) -> Override:
                 "after the approval",
                 "cần: cho phép, lý do, người lập, người duyệt khác, và hết hạn trong 30 ngày kể từ "
                 "khi duyệt",
+            ),
+        )
+    if not found.name and not (allow and found.expires and found.tiers):
+        item.wrong(
+            "name",
+            ValueProblem(
+                "`.` (everything: a pause of the filter) is an allow with tiers and an end",
+                "`.` (mọi tên: tạm dừng lọc) phải là cho phép, có bậc và có lúc hết hạn",
             ),
         )
     if found.safe_search and not allow:

@@ -45,6 +45,11 @@ def name(text: str) -> Name:
     return found
 
 
+def name_or_root(text: str) -> Name:
+    """A domain name, or `.` for every name there is."""
+    return Name("") if text.strip() == "." else name(text)
+
+
 def weekdays(text: str) -> frozenset[int]:
     """`mon`, `mon-fri`, `sat-mon`, `t2-t6`, `cn`; Monday is 0."""
     first, _, last = text.lower().replace(" ", "").partition("-")

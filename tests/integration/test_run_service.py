@@ -231,14 +231,15 @@ def test_the_portal_learns_a_tier_and_nothing_else(filterd: RunningFilterd) -> N
 
 
 def test_a_pause_is_for_staff_and_ends(filterd: RunningFilterd) -> None:
-    assert filterd.outcome("gambling.canary.filterd.test", "staff").startswith("NXDOMAIN")
+    listed = "betonline.ag"
+    assert filterd.outcome(listed, "staff").startswith("NXDOMAIN")
     filterd.control.call("pause.start", minutes=10, reason="kiểm tra máy chủ")
     assert filterd.control.call("status.get")["state"] == "paused"
-    until(lambda: filterd.outcome("gambling.canary.filterd.test", "staff").startswith("NOERROR"))
-    assert filterd.outcome("gambling.canary.filterd.test", "primary").startswith("NXDOMAIN")
+    until(lambda: filterd.outcome(listed, "staff") == GOOD, 1.0, "the pause")
+    assert filterd.outcome(listed, "primary").startswith("NXDOMAIN")
     assert filterd.outcome("malware.canary.filterd.test", "staff").startswith("NXDOMAIN")
     filterd.control.call("pause.stop")
-    until(lambda: filterd.outcome("gambling.canary.filterd.test", "staff").startswith("NXDOMAIN"))
+    until(lambda: filterd.outcome(listed, "staff").startswith("NXDOMAIN"), 1.0, "its end")
 
 
 def test_doctor_finds_nothing_wrong(filterd: RunningFilterd) -> None:
