@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from filterd.errors import ConfigError, FilterdError
 
 COMMANDS: tuple[str, ...] = (
-    "run",
-    "explain",
-    "verdicts",
-    "policy",
     "doctor",
+    "explain",
     "firewall",
+    "lists",
+    "policy",
+    "run",
+    "verdicts",
 )
 """Modules of this package, each with `register(commands)`; a parser sets `run=` to its function."""
 

@@ -22,7 +22,7 @@ from filterd.lists.badfilter import Cancelled
 from filterd.lists.entry import Rule, Why
 from filterd.lists.memory import Loaded
 from filterd.lists.parsed import Parsed, name_of_key, rule_to_json
-from filterd.lists.protect import Protection
+from filterd.lists.protect import Guarded, Protection
 from filterd.policy.model import CategoryId
 
 HIT_SAMPLES = 20
@@ -39,10 +39,14 @@ class Figures:
     rules: int = 0
     addresses: int = 0
     lines: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
+    dropped: dict[str, int] = field(default_factory=dict)
     samples: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     protected_hits: list[str] = field(default_factory=list)
     shared: dict[str, int] = field(default_factory=dict)
+
+    def count_dropped(self, why: str, count: int) -> None:
+        """Add lines that were dropped for the reason `why`."""
+        self.dropped[str(why)] = self.dropped.get(str(why), 0) + count
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class Built:
 
 Exempt = Callable[[int, Why], bool]
 """Whether a list (by number) may do what a protection forbids."""
+
+Guards = Sequence[Guarded]
 
 
 def build(lists: Sequence[Loaded], protection: Protection, exempt: Exempt, path: Path) -> Built:
@@ -90,7 +96,7 @@ def _figures(loaded: Loaded) -> Figures:
     parsed = loaded.parsed
     return Figures(
         loaded.meta.id, loaded.meta.category, lines=parsed.lines, addresses=len(parsed.addresses),
-        dropped=Counter(parsed.dropped), samples=dict(parsed.samples),
+        dropped=dict(parsed.dropped), samples=dict(parsed.samples),
     )  # fmt: skip
 
 
@@ -107,9 +113,9 @@ def _rules(
         remaining = cancelled[loaded.meta.category].remaining(loaded.parsed.rules)
         hit: list[int] = []
         if not exempt(number, Why.PROTECTED):
-            _, hit = protection.split(remaining)
+            hit = protection.hit_by(remaining)
         for at in hit:
-            figures[number].dropped[Why.PROTECTED] += 1
+            figures[number].count_dropped(Why.PROTECTED, 1)
             figures[number].protected_hits.append(remaining[at].text)
         chosen = [rule for at, rule in enumerate(remaining) if at not in set(hit)]
         figures[number].rules = len(chosen)
@@ -130,8 +136,9 @@ def _halves(
         return frozenset(key for theirs, key in gone if theirs == flags)
 
     parsed = [loaded.parsed for loaded in lists]
+    guarded = tuple(guard[0].guarded())
     children = [
-        (name, _fork(lambda name=name: _half(name, parsed, (skip, *guard), work)))  # type: ignore[misc]
+        (name, _fork(lambda name=name: _half(name, parsed, (skip, guarded, guard[1]), work)))  # type: ignore[misc]
         for name in shard.SHARDS
     ]
     failed = [name for name, child in children if os.waitpid(child, 0)[1] != 0]
@@ -155,11 +162,11 @@ def _fork(work: Callable[[], None]) -> int:
 
 
 def _half(
-    name: str, lists: Sequence[Parsed], guard: tuple[shard.Skip, Protection, Exempt], work: Path
+    name: str, lists: Sequence[Parsed], guard: tuple[shard.Skip, Guards, Exempt], work: Path
 ) -> None:
-    skip, protection, exempt = guard
+    skip, guards, exempt = guard
     half = shard.build(name, lists, skip)
-    mine = [guarded for guarded in protection.guarded() if shard.shard_of(guarded.key) == name]
+    mine = [guarded for guarded in guards if shard.shard_of(guarded.key) == name]
     shard.silence(half, mine, exempt)
     parts = half.write(work, name)
     report = {
@@ -209,7 +216,7 @@ def _count(figures: Sequence[Figures], halves: Sequence[dict[str, Any]]) -> None
                     theirs = figures[other].id
                     mine.shared[theirs] = mine.shared.get(theirs, 0) + count
         for number, why, count in half["silenced"]:
-            figures[number].dropped[why] += count
+            figures[number].count_dropped(why, count)
             kept = figures[number].samples.setdefault(why, [])
             kept += [(0, name) for n, name in half["hits"] if n == number][: 5 - len(kept)]
         for number, name in half["hits"]:

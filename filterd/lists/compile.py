@@ -66,9 +66,10 @@ def _limit(memory_mib: int) -> None:
 
 def _run(job: Job) -> dict[str, Any]:
     lists: list[tuple[Loaded, JobList | None]] = []
+    used: list[str] = []
     for wanted in job.lists:
         _say(progress={"list": wanted.id, "of": len(job.lists)})
-        lists += ((loaded, wanted) for loaded in _read(wanted, job.cache))
+        lists += ((loaded, wanted) for loaded in _read(wanted, job.cache, used))
     lists += ((loaded, None) for loaded in canary_lists(job.categories))
 
     def exempt(number: int, why: Why) -> bool:
@@ -80,10 +81,10 @@ def _run(job: Job) -> dict[str, Any]:
     _say(progress={"building": sum(loaded.parsed.names for loaded, _ in lists)})
     guard = protected(job.protected)
     built = build([loaded for loaded, _ in lists], guard, exempt, Path(job.out))
-    return asdict(built)
+    return {**asdict(built), "cached": used}
 
 
-def _read(wanted: JobList, folder: str | None) -> Iterator[Loaded]:
+def _read(wanted: JobList, folder: str | None, used: list[str]) -> Iterator[Loaded]:
     options = Options(EXACT if wanted.match == "exact" else SUBTREE, wanted.rewrites)
     path = Path(wanted.path)
     if wanted.members:
@@ -93,12 +94,14 @@ def _read(wanted: JobList, folder: str | None) -> Iterator[Loaded]:
                 meta = ListMeta(ListId(f"{wanted.id}/{member}"), CategoryId(category), "ut1", name)
                 yield Loaded(meta, parsed)
         return
-    kind, parsed = _cached(wanted, options, folder)
+    kind, parsed = _cached(wanted, options, folder, used)
     file = wanted.file or path.name
     yield Loaded(ListMeta(ListId(wanted.id), CategoryId(wanted.category), kind, file), parsed)
 
 
-def _cached(wanted: JobList, options: Options, folder: str | None) -> tuple[str, Parsed]:
+def _cached(
+    wanted: JobList, options: Options, folder: str | None, used: list[str]
+) -> tuple[str, Parsed]:
     """Parse, or take what was parsed from the same octets with the same options before."""
     path = Path(wanted.path)
     if folder is None:
@@ -110,10 +113,13 @@ def _cached(wanted: JobList, options: Options, folder: str | None) -> tuple[str,
             key.update(piece)
     for kept in Path(folder).glob(f"{key.hexdigest()}.*.parsed"):
         with contextlib.suppress(ListError):
+            used.append(kept.name)
             return kept.suffixes[-2][1:], cache.load(kept)
         kept.unlink(missing_ok=True)
     kind, parsed = load(path, wanted.format, options)
-    cache.save(parsed, Path(folder) / f"{key.hexdigest()}.{kind}.parsed")
+    fresh = Path(folder) / f"{key.hexdigest()}.{kind}.parsed"
+    cache.save(parsed, fresh)
+    used.append(fresh.name)
     return kind, parsed
 
 

@@ -22,7 +22,7 @@ from filterd.lists.index import Index, open_index
 from filterd.lists.loading import load, load_ut1
 from filterd.lists.memory import Loaded, MemoryTable
 from filterd.lists.precedence import RCODES, ListMeta
-from filterd.lists.protect import NOTHING
+from filterd.lists.protect import Protection
 from filterd.policy.model import CategoryId, ListId
 from filterd.policy.verdict import Alias, Asker, Listing, Local, Question
 from filterd.wire.names import Name, from_text
@@ -152,7 +152,7 @@ def _index(loaded: Sequence[Loaded]) -> Index:
         return Index((MemoryTable(loaded),), "")
     with tempfile.TemporaryDirectory(prefix="filterd-verdicts-") as folder:
         path = Path(folder) / "index.fdx"
-        build(loaded, NOTHING, lambda _list, _why: True, path)
+        build(loaded, Protection(), lambda _list, _why: True, path)
         # The map outlives its name.
         return open_index(path, verify=False)
 

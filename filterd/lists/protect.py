@@ -5,8 +5,9 @@ A list that says otherwise loses those entries, counted with their reason; the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from publicsuffixlist import PublicSuffixList
 
@@ -27,60 +28,51 @@ class Guarded:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What no list may block; `names` also guards what stands above them."""
+    """What no list may block; `names` also guards what stands above them.
+
+    `suffixes` are public suffixes with the reason to give for each (PSL, both sections).
+    """
 
     names: frozenset[Name] = frozenset()
-    suffixes: bool = True
+    suffixes: Mapping[Name, Why] = field(default_factory=dict)
 
     def guarded(self) -> Iterator[Guarded]:
-        """Every key that a list entry could hit a protected name with."""
+        """Every key that a list entry could hit something protected with."""
         above: set[Name] = set()
         for name in self.names:
             yield Guarded(key_of(name), SUBTREE, Why.PROTECTED)
             above.update(ancestors(name)[1:])
         for name in above - self.names:
             yield Guarded(key_of(name), BELOW, Why.PROTECTED)
-        if self.suffixes:
-            icann = frozenset(public_suffixes(icann_only=True))
-            for name in public_suffixes():
-                why = Why.SUFFIX if name in icann else Why.PRIVATE_SUFFIX
-                yield Guarded(key_of(name), SUBTREE, why)
+        for name, why in self.suffixes.items():
+            yield Guarded(key_of(name), SUBTREE, why)
 
-    def split(self, rules: Sequence[Rule]) -> tuple[list[int], list[int]]:
-        """Numbers of the rules that may stay, and of those that fit a protected name."""
+    def hit_by(self, rules: Sequence[Rule]) -> list[int]:
+        """Numbers of the blocking rules that fit a protected name or are for a suffix."""
+        if not rules:
+            return []
         found = Rules(rules)
         hit = {s.number for name in self.names for s in found.fitting(name)}
-        hit = {number for number in hit if not rules[number].flags & EXCEPTION}
-        hit |= set(self._suffix_rules(rules))
-        return [n for n in range(len(rules)) if n not in hit], sorted(hit)
-
-    def _suffix_rules(self, rules: Iterable[Rule]) -> Iterator[int]:
-        if self.suffixes:
-            known = frozenset(public_suffixes())
-            for number, rule in enumerate(rules):
-                if rule.name in known and not rule.flags & EXCEPTION:
-                    yield number
+        hit |= {number for number, rule in enumerate(rules) if rule.name in self.suffixes}
+        return sorted(number for number in hit if not rules[number].flags & EXCEPTION)
 
 
-NOTHING = Protection(suffixes=False)
-"""For judging lists alone, as their authors mean them."""
-
-
-def public_suffixes(icann_only: bool = False) -> Iterator[Name]:
-    """Every suffix of the Public Suffix List; `*.ck` stands for `ck`, `!www.ck` is left out."""
-    listing = PublicSuffixList(only_icann=icann_only)
-    for suffix in listing._publicsuffix:
-        if not suffix.startswith("!"):
-            yield from_text(suffix.removeprefix("*."))
-
-
-def protected(names: Iterable[str], dropped: Callable[[str], None] | None = None) -> Protection:
-    """Protection for names as people write them; those that are no names go to `dropped`."""
+def protected(names: Iterable[str], suffixes: bool = True) -> Protection:
+    """Protection for names as people write them (those that are no names protect nothing)."""
     kept: set[Name] = set()
     for name in names:
-        try:
+        with contextlib.suppress(ValueError):
             kept.add(from_text(name.removeprefix("*.")))
-        except ValueError:
-            if dropped is not None:
-                dropped(name)
-    return Protection(frozenset(kept))
+    return Protection(frozenset(kept), public_suffixes() if suffixes else {})
+
+
+def public_suffixes() -> dict[Name, Why]:
+    """The Public Suffix List: `*.ck` stands for `ck`, exceptions (`!www.ck`) are left out."""
+    icann = PublicSuffixList(only_icann=True)._publicsuffix
+    found: dict[Name, Why] = {}
+    for suffix in PublicSuffixList()._publicsuffix:
+        if not suffix.startswith("!"):
+            why = Why.SUFFIX if suffix in icann else Why.PRIVATE_SUFFIX
+            bare = suffix.removeprefix("*.")
+            found[Name(bare) if bare.isascii() else from_text(bare)] = why
+    return found

@@ -18,7 +18,7 @@ from filterd.lists.index import Index, open_index
 from filterd.lists.memory import Loaded, MemoryTable
 from filterd.lists.parsed import Parsed, gather
 from filterd.lists.precedence import ListMeta
-from filterd.lists.protect import NOTHING, Protection
+from filterd.lists.protect import Protection, protected
 from filterd.policy.model import CategoryId, ListId
 from filterd.policy.verdict import Asker, Listing, Question
 from filterd.wire.names import Name
@@ -115,7 +115,7 @@ def test_the_file_says_what_memory_says(
 ) -> None:
     lists = [load(t, f, i, c) for i, (f, t, c) in enumerate(wanted)]
     path = tmp_path / "index.fdx"
-    build(lists, NOTHING, lambda _list, _why: True, path)
+    build(lists, Protection(), lambda _list, _why: True, path)
     compiled, memory = open_index(path), Index((MemoryTable(lists),), "m")
     asker = Asker("10.1.1.1")
     for name in names:
@@ -136,7 +136,7 @@ def test_what_was_parsed_comes_back_from_the_cache(tmp_path: Path, form: str, te
 
 def test_every_category_has_its_canary_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "index.fdx"
-    build(list(canary_lists()), Protection(), lambda _list, _why: True, path)
+    build(list(canary_lists()), protected([]), lambda _list, _why: True, path)
     index = open_index(path)
     for category in ("porn", "csam", "ads", "authority"):
         found = index.listings(Question(Name(f"{category}.canary.filterd.test"), 1))
@@ -148,7 +148,7 @@ def test_every_category_has_its_canary_and_no_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize("harm", ["cut", "flip_body", "flip_head", "magic", "version", "empty"])
 def test_a_damaged_index_is_refused_with_what_to_run(tmp_path: Path, harm: str) -> None:
     path = tmp_path / "index.fdx"
-    build([load("a.example\nb.example", "domains")], NOTHING, lambda _list, _why: True, path)
+    build([load("a.example\nb.example", "domains")], Protection(), lambda _list, _why: True, path)
     whole = bytearray(path.read_bytes())
     if harm == "cut":
         del whole[-9:]
@@ -175,7 +175,8 @@ def test_a_missing_index_says_what_to_run(tmp_path: Path) -> None:
 def test_building_again_gives_the_same_digest(tmp_path: Path) -> None:
     lists = [load("a.example\n||b.example^$client=10.0.0.1|a|b|c,ctag=x|y|z", "adblock")]
     digests = {
-        build(lists, NOTHING, lambda _list, _why: True, tmp_path / f"{n}.fdx").digest for n in "ab"
+        build(lists, Protection(), lambda _list, _why: True, tmp_path / f"{n}.fdx").digest
+        for n in "ab"
     }
     assert len(digests) == 1
     assert fdx.read(tmp_path / "a.fdx").head["digest"] in digests
@@ -186,7 +187,7 @@ def test_suffixes_and_protected_names_are_never_blocked(tmp_path: Path) -> None:
     rules = "||*^\n/google/\n||go*.com^\n@@||google.com^\n||vn^$dnstype=A\n||ok-*.example^"
     names = load(text, "ut1", 0, "p")
     complex_rules = load(rules, "adblock", 1, "q")
-    protection = Protection(frozenset((Name("classroom.google.com"),)))
+    protection = protected(["classroom.google.com"])
     path = tmp_path / "index.fdx"
     built = build([names, complex_rules], protection, lambda _list, _why: False, path)
     index = open_index(path)
@@ -210,7 +211,7 @@ def test_suffixes_and_protected_names_are_never_blocked(tmp_path: Path) -> None:
 def test_figures_of_lists_that_overlap(tmp_path: Path) -> None:
     one = load("a.example\nb.example\nb.example\nc.example", "domains", 1)
     two = load("b.example\nc.example\nd.example", "domains", 2)
-    built = build([one, two], NOTHING, lambda _list, _why: True, tmp_path / "i.fdx")
+    built = build([one, two], Protection(), lambda _list, _why: True, tmp_path / "i.fdx")
     first, second = built.lists
     assert (first.entries, first.unique, first.shared) == (3, 1, {"l2": 2})
     assert (second.entries, second.unique, second.shared) == (3, 1, {"l1": 2})

@@ -1,0 +1,185 @@
+"""The lists of a school: catalogue, own sources, imported files, and the index made of them.
+
+Blocking, and without a clock of its own; the refresher runs it in threads, the command line
+directly. Everything that changes files does so under `Store.locked`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from filterd.errors import ListError
+from filterd.lists import catalogue, compiler
+from filterd.lists.catalogue import Source
+from filterd.lists.discover import Found, discover
+from filterd.lists.formats import FORMATS
+from filterd.lists.job import Job, JobList
+from filterd.lists.state import State
+from filterd.lists.store import Store
+from filterd.policy.model import CategoryId, ListId, Title
+
+Check = Callable[[Path], tuple[str, ...]]
+"""Looks at a fresh index before it goes live; what it says against it (policy `expect`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a library needs to know: where it is, the catalogue, categories, protected names."""
+
+    folder: Path
+    catalogue: Path
+    categories: tuple[str, ...]
+    protected: Callable[[], Collection[str]]
+
+
+class Refused(ListError):
+    """A fresh index that the check spoke against; `failures` are its words."""
+
+    def __init__(self, failures: tuple[str, ...]) -> None:
+        super().__init__(
+            "the policy's expectations fail with the new lists: " + "; ".join(failures)
+        )
+        self.failures = failures
+
+
+class Library:
+    """Sources, their state, and the compiled index of one school."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.around = surroundings
+        self.store = Store(surroundings.folder)
+
+    def sources(self, state: State | None = None) -> tuple[Source, ...]:
+        """Catalogue and own sources; `enabled` as the school switched it."""
+        known = state if state is not None else self.store.state()
+        shipped = catalogue.load(self.around.catalogue, self.around.categories)
+        own = tuple(own_source(each) for each in known.added)
+        return tuple(
+            replace(source, enabled=known.switched.get(source.id, source.enabled))
+            for source in (*shipped, *own)
+        )
+
+    def source(self, list_id: str) -> Source:
+        """One source; ListError when there is none of that id."""
+        for source in self.sources():
+            if source.id == list_id:
+                return source
+        raise ListError(f"there is no list {list_id!r}")
+
+    def job(self, state: State, out: Path, trial: Mapping[str, str] | None = None) -> Job:
+        """What to compile: every enabled source that has a body; `trial` overrides versions."""
+        lists = [
+            found
+            for source in self.sources(state)
+            if source.enabled and (found := self._job_list(source, state, trial or {}))
+        ]
+        named = {found.id for found in lists}
+        lists += [JobList(**each) for each in state.imported if each["id"] not in named]
+        return Job(
+            str(out), tuple(lists), self.around.categories,
+            tuple(sorted(self.around.protected())), str(self.store.cache),
+        )  # fmt: skip
+
+    def _job_list(self, source: Source, state: State, trial: Mapping[str, str]) -> JobList | None:
+        path = source.file
+        if path is None:
+            version = trial.get(source.id, state.of(source.id).current)
+            path = self.store.body(source.id, version) if version else None
+        return job_list(source, path) if path is not None and path.exists() else None
+
+    def compile(
+        self,
+        trial: Mapping[str, str] | None = None,
+        check: Check | None = None,
+        progress: compiler.Progress | None = None,
+    ) -> dict[str, Any]:
+        """Compile and put the index in use; the compiler's report. Call it under the lock.
+
+        Refused when `check` speaks against the new index; ListError when compiling fails. The
+        index in use stays in both cases.
+        """
+        state = self.store.state()
+        folder = self.store.folder
+        needs_room(folder, self.store.index)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".compile-") as work:
+            fresh = Path(work) / "fresh.fdx"
+            report = compiler.run(self.job(state, fresh, trial), progress)
+            if check is not None and (failures := check(fresh)):
+                raise Refused(failures)
+            self.store.install(fresh, report["digest"])
+        self._forget_cache(report)
+        figures = tuple(report.pop("lists"))
+        state = replace(state, figures=figures, digest=report["digest"], names=report["names"])
+        self.store.save(state)
+        return {**report, "lists": figures}
+
+    def _forget_cache(self, report: Mapping[str, Any]) -> None:
+        """Delete parsed copies of lists that this compilation did not use."""
+        used = set(report.get("cached", ()))
+        for kept in self.store.cache.glob("*.parsed"):
+            if kept.name not in used:
+                kept.unlink(missing_ok=True)
+
+    def import_from(self, folder: Path) -> Found:
+        """Copy the lists of a folder and compile them from now on, in place of those imported
+        before. The originals may go away; ListError when there is no list in it."""
+        if not folder.exists():
+            raise ListError(f"{folder} does not exist")
+        state = self.store.state()
+        found = discover(folder, self.sources(state), self.around.categories)
+        if not found.lists:
+            raise ListError(f"no list in {folder} whose category is known")
+        fresh = Path(tempfile.mkdtemp(dir=self.store.folder, prefix=".compile-import"))
+        kept = []
+        for each in found.lists:
+            copy = fresh / f"{each.id}{''.join(Path(each.path).suffixes[-1:])}"
+            shutil.copyfile(each.path, copy)
+            kept.append(asdict(replace(each, path=str(self.store.imported / copy.name))))
+        shutil.rmtree(self.store.imported, ignore_errors=True)
+        fresh.rename(self.store.imported)
+        self.store.save(replace(state, imported=tuple(kept)))
+        return found
+
+    def local_lists(self) -> Iterator[tuple[str, Path]]:
+        """The school's own lists: category and file."""
+        for path in sorted(self.store.local.glob("*.txt")):
+            if path.stem in self.around.categories:
+                yield path.stem, path
+
+
+def job_list(source: Source, path: Path) -> JobList:
+    """What the compiler is told about a source whose body is at `path`."""
+    return JobList(
+        source.id, source.category, str(path), source.format, source.match,
+        private_suffixes=source.private_suffixes, members=dict(source.members),
+        file=source.file.name if source.file is not None else source.url,
+    )  # fmt: skip
+
+
+def own_source(entry: Mapping[str, Any]) -> Source:
+    """A source that the school added, from its entry in the state file."""
+    form = entry.get("format", "auto")
+    return Source(
+        id=ListId(entry["id"]), title=Title(entry["title"], entry["title"]),
+        category=CategoryId(entry["category"]), url=entry["url"],
+        format=form if form in ("auto", *FORMATS) else "auto",
+        match=entry.get("match", "subtree"), licence=entry.get("licence") or "",
+    )  # fmt: skip
+
+
+def needs_room(folder: Path, index: Path) -> None:
+    """Refuse to start when the disk cannot hold a second index beside the first."""
+    with contextlib.suppress(FileNotFoundError):
+        size = index.stat().st_size
+        room = os.statvfs(folder)
+        if room.f_bavail * room.f_frsize < 3 * size:
+            raise ListError(
+                f"the disk is nearly full: compiling needs {3 * size >> 20} MiB free in {folder}"
+            )

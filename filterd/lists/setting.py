@@ -1,0 +1,22 @@
+"""The library of an installation, put together from its settings; for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from filterd.config import Settings
+from filterd.lists.library import Library, Surroundings
+from filterd.policy import taxonomy
+
+
+def library(settings: Settings) -> Library:
+    """Catalogue, categories and protected names of `settings.blocklists`, state in `state_dir`."""
+    words = taxonomy.load(settings.blocklists)
+
+    def protected() -> Collection[str]:
+        return words.protected
+
+    categories = tuple(words.categories)
+    folder = Path(settings.state_dir) / "lists"
+    return Library(Surroundings(folder, Path(settings.catalogue), categories, protected))

@@ -1,0 +1,146 @@
+"""The lists on the disk: bodies by version, the state file, compiled indexes, the lock.
+
+    <folder>/state.json · sources/<list>/<version> · imported/<file> · local/<category>.txt
+    cache/*.parsed · index-<digest>.fdx · index.fdx → the index in use · lock
+
+Every file is replaced whole (write, fsync, rename, fsync the directory), so that a power cut leaves
+the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from filterd.errors import ListError
+from filterd.lists import state as states
+from filterd.lists.fdx import sync_directory
+from filterd.lists.state import State
+
+KEPT_VERSIONS = 4
+KEPT_INDEXES = 3
+INDEX = "index.fdx"
+
+
+class Store:
+    """One `lists` folder; values in, files out. Not for two writers: see `locked`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.index = folder / INDEX
+        self.cache = folder / "cache"
+        self.local = folder / "local"
+        self.imported = folder / "imported"
+
+    def prepare(self) -> None:
+        """Make the folders; ListError when the disk refuses."""
+        try:
+            for path in (self.folder, self.cache, self.local, self.imported):
+                path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ListError(f"cannot make {self.folder}: {error.strerror}") from None
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process from changing the lists; ListError at once when one does."""
+        self.prepare()
+        with (self.folder / "lock").open("a") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ListError("another update of the lists is running: try again later") from None
+            yield
+
+    def state(self) -> State:
+        """What is remembered; a damaged file counts as nothing known, the lists stay in use."""
+        try:
+            return states.load(json.loads((self.folder / "state.json").read_text("utf-8")))
+        except FileNotFoundError:
+            return State()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            with contextlib.suppress(OSError):
+                (self.folder / "state.json").rename(self.folder / "state.json.damaged")
+            return State()
+
+    def save(self, state: State) -> None:
+        """Replace the state file."""
+        text = json.dumps(states.dump(state), ensure_ascii=False, indent=1)
+        replace_file(self.folder / "state.json", text.encode())
+
+    def body(self, list_id: str, version: str) -> Path:
+        """Where the body of a version is, or will be."""
+        return self.folder / "sources" / list_id / version
+
+    def adopt(self, list_id: str, part: Path) -> tuple[str, int]:
+        """Move a fetched file to its place; its version (digest of the content) and size."""
+        digest = hashlib.blake2b(digest_size=12)
+        with part.open("rb") as content:
+            while piece := content.read(1 << 20):
+                digest.update(piece)
+            os.fsync(content.fileno())
+        version = digest.hexdigest()
+        place = self.body(list_id, version)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        size = part.stat().st_size
+        part.rename(place)
+        sync_directory(place.parent)
+        return version, size
+
+    def part(self, list_id: str) -> Path:
+        """A file to fetch into; never looked at by anyone before `adopt`."""
+        folder = self.folder / "sources" / list_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f".fetch-{os.getpid()}.part"
+
+    def install(self, fresh: Path, digest: str) -> Path:
+        """Put a compiled index in use: the link `index.fdx` changes in one step."""
+        place = self.folder / f"index-{digest}.fdx"
+        fresh.rename(place)
+        link = self.folder / f".index-{os.getpid()}.link"
+        link.unlink(missing_ok=True)
+        link.symlink_to(place.name)
+        link.rename(self.index)
+        sync_directory(self.folder)
+        self._forget_indexes(place)
+        return place
+
+    def _forget_indexes(self, current: Path) -> None:
+        found = sorted(self.folder.glob("index-*.fdx"), key=lambda p: -p.stat().st_mtime)
+        for old in [path for path in found if path != current][KEPT_INDEXES - 1 :]:
+            old.unlink(missing_ok=True)
+
+    def prune(self, state: State) -> None:
+        """Delete bodies that no version names, half-written files and unused cache files."""
+        for folder in (self.folder / "sources").glob("*"):
+            known = state.of(folder.name)
+            wanted = {version.version for version in known.versions}
+            if known.quarantine is not None:
+                wanted.add(known.quarantine.version.version)
+            for body in folder.iterdir():
+                if body.name not in wanted:
+                    body.unlink(missing_ok=True)
+        for work in self.folder.glob(".compile-*"):
+            shutil.rmtree(work, ignore_errors=True)
+        for half in (*self.folder.glob(".*.part"), *self.folder.glob(".*.body")):
+            half.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; ListError when the disk refuses."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        part.rename(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ListError(f"cannot write {path}: {error.strerror}") from None
