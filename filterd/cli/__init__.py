@@ -20,6 +20,7 @@ COMMANDS: tuple[str, ...] = (
     "lists",
     "policy",
     "run",
+    "setup",
     "verdicts",
 )
 """Modules of this package, each with `register(commands)`; a parser sets `run=` to its function."""

@@ -120,6 +120,8 @@ def files(package: Package) -> None:
     for name in ("blocklists", "policies"):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, share / name)
+    # keepalived runs it as nobody, once a second, without the environment: the file alone.
+    shutil.copy(ROOT / "filterd/gateway/canary_check.py", share)
     shutil.copytree(ROOT / "systemd/units", package.stage / "usr/lib/systemd/system")
     for kind in ("sysusers", "tmpfiles"):
         target = package.stage / f"usr/lib/{kind}.d/filterd.conf"

@@ -1,0 +1,156 @@
+"""Two boxes with real keepalived: one that dies, or whose filter dies, is replaced in a second."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from ipaddress import ip_interface
+from pathlib import Path
+
+import pytest
+
+from filterd.gateway import canary_check
+from filterd.gateway.keepalived import Pair, render
+from tests.e2e.school_net import PYTHON, ended, run
+
+VIRTUAL = "10.0.10.53"
+ANSWERING = str(Path(__file__).with_name("answering.py"))
+CHECK = str(Path(canary_check.__file__))
+PROBE = """
+import socket, struct, sys, time
+name = b"".join(bytes([len(x)]) + x.encode() for x in "allowed.canary.filterd.test".split("."))
+query = struct.pack("!6H", 1, 256, 1, 0, 0, 0) + name + b"\\0\\0\\1\\0\\1"
+while True:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        link.settimeout(0.02)
+        try:
+            link.sendto(query, (sys.argv[1], 53))
+            link.recv(512)
+            print(time.monotonic(), flush=True)
+            time.sleep(0.02)
+        except OSError:
+            pass
+"""
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
+    pytest.mark.skipif(not shutil.which("keepalived"), reason="keepalived is not installed"),
+]
+
+
+class Boxes:
+    """Two boxes and a pupil on one switch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tag = f"fk{os.getpid()}"
+        self.boxes = (f"{self.tag}a", f"{self.tag}b")
+        self.processes: dict[str, list[subprocess.Popen[bytes]]] = {}
+
+    def build(self) -> None:
+        switch, pupil = f"{self.tag}s", f"{self.tag}p"
+        for name in (switch, pupil, *self.boxes):
+            run("ip", "netns", "add", name)
+            run("ip", "-n", name, "link", "set", "lo", "up")
+        run("ip", "-n", switch, "link", "add", "br0", "type", "bridge")
+        run("ip", "-n", switch, "link", "set", "br0", "up")
+        for number, name in enumerate((*self.boxes, pupil), 1):
+            port = f"port{number}"
+            run("ip", "-n", switch, "link", "add", port, "type", "veth",
+                "peer", "name", "eth0", "netns", name)  # fmt: skip
+            run("ip", "-n", switch, "link", "set", port, "master", "br0", "up")
+            run("ip", "-n", name, "addr", "add", f"10.0.10.{number}/24", "dev", "eth0")
+            run("ip", "-n", name, "link", "set", "eth0", "up")
+
+    def start(self, box: str) -> None:
+        """A filter's stand-in and keepalived as `filterd setup ha` configures it."""
+        pair = Pair("eth0", [ip_interface(f"{VIRTUAL}/24")], first=box == self.boxes[0])
+        config = self.folder / f"{box}.conf"
+        check = f"{PYTHON} -I -S {CHECK} 127.0.0.1"
+        # The check's interpreter may lie where only root may read: on a box it does not.
+        text = render(pair, check).replace("script_user nobody", "script_user root")
+        config.write_text(text)
+        enter = ["ip", "netns", "exec", box]
+        filtering = [*enter, PYTHON, ANSWERING, "0.0.0.0", "192.0.2.1", str(self.folder / box)]
+        own = [arg for kind in "prc" for arg in (f"-{kind}", str(self.folder / f"{box}.{kind}"))]
+        keeping = [*enter, "keepalived", "-n", "-l", "-f", str(config), *own]
+        log = (self.folder / f"{box}.log").open("ab")
+        self.processes[box] = [
+            subprocess.Popen(command, stdout=log, stderr=log) for command in (filtering, keeping)
+        ]
+        log.close()
+
+    def holders(self) -> list[str]:
+        """The boxes that have the address now."""
+        shown = ("addr", "show", "dev", "eth0")
+        return [box for box in self.boxes if VIRTUAL in run("ip", "-n", box, "-4", *shown)]
+
+    def settle(self, seconds: float = 15) -> str:
+        """Wait until the first box, the stronger one, holds the address alone."""
+        until = time.monotonic() + seconds
+        quiet = 0
+        while quiet < 10:
+            quiet = quiet + 1 if self.holders() == [self.boxes[0]] else 0
+            assert time.monotonic() < until, f"the address is at {self.holders()}"
+            time.sleep(0.05)
+        return self.boxes[0]
+
+    def remove(self) -> None:
+        for name in (*self.boxes, f"{self.tag}s", f"{self.tag}p"):
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> Iterator[Boxes]:
+    made = Boxes(tmp_path)
+    try:
+        made.build()
+        for box in made.boxes:
+            made.start(box)
+        with ended([p for group in made.processes.values() for p in group]):
+            yield made
+    finally:
+        made.remove()
+
+
+def gap(boxes: Boxes, fault: str) -> float:
+    """The longest time without an answer around a fault of the box that answers."""
+    master = boxes.settle()
+    probe = subprocess.Popen(
+        ["ip", "netns", "exec", f"{boxes.tag}p", PYTHON, "-c", PROBE, VIRTUAL],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert probe.stdout
+    try:
+        for _ in range(5):
+            probe.stdout.readline()
+        filtering, keeping = boxes.processes[master]
+        if fault == "box":
+            run("ip", "-n", master, "link", "set", "eth0", "down")
+            keeping.send_signal(signal.SIGKILL)
+        else:
+            filtering.send_signal(signal.SIGKILL)
+        since = time.monotonic()
+        times = [since]
+        while times[-1] < since + 3:
+            times.append(float(probe.stdout.readline()))
+    finally:
+        probe.kill()
+        probe.wait(10)
+    # A box that was killed keeps the address on its dead link; on a real one systemd removes it.
+    assert boxes.boxes[1] in boxes.holders()
+    return max(b - a for a, b in itertools.pairwise(times))
+
+
+def test_a_dead_box_is_replaced_within_a_second(boxes: Boxes) -> None:
+    assert gap(boxes, "box") < 1.0
+
+
+def test_a_box_whose_filter_is_dead_gives_its_address_away(boxes: Boxes) -> None:
+    """keepalived looks once a second: at most that, the check's own patience and the takeover."""
+    assert gap(boxes, "filter") < 2.0
