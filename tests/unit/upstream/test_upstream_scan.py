@@ -112,12 +112,9 @@ def test_a_mutated_reply_is_refused_or_read_by_dnspython_too(data: st.DataObject
     facts = inspect(bytes(wire))
     if facts is None:
         return
-    try:
-        dns.message.from_wire(bytes(wire), ignore_trailing=True, question_only=False)
-    except (dns.exception.DNSException, ValueError, NotImplementedError) as error:
-        # The walk reads names and lengths, not the data of types that filterd never looks into.
-        assert "compression" not in str(error).lower()
-        assert not isinstance(error, dns.name.BadPointer), bytes(wire).hex()
+    # owners and lengths must be readable for dnspython too; the data of types that filterd does
+    # not look into (say, a compressed name inside TKEY) is its errors' matter, not ours
+    dns.message.from_wire(bytes(wire), ignore_trailing=True, continue_on_error=True)
 
 
 def bombs() -> dict[str, bytes]:
