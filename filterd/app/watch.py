@@ -21,7 +21,8 @@ _log = logging.getLogger("filterd.watch")
 RELEASED = datetime(2026, 11, 1, tzinfo=UTC)
 _READY_TRIES = 50
 _CLOCK_SECONDS = 30.0
-_DAY_SECONDS = 86400.0
+_FIRST_BACKUP_SECONDS = 60.0
+_BACKUP_SECONDS = 6 * 3600.0
 _SEEN_SECONDS = 60.0
 _MAX_LAG_SECONDS = 1.0
 
@@ -42,7 +43,7 @@ class Watch:
         await self._clock()
         self._rounds.append(tasks.spawn(self._ready(), "ready"))
         self._rounds.append(tasks.spawn(_every(_CLOCK_SECONDS, self._clock), "clock"))
-        self._rounds.append(tasks.spawn(_every(_DAY_SECONDS, self._backup), "backup"))
+        self._rounds.append(tasks.spawn(self._backups(), "backup"))
         self._rounds.append(tasks.spawn(_every(_SEEN_SECONDS, self._seen.poll), "seen"))
 
     async def stop(self) -> None:
@@ -88,6 +89,11 @@ class Watch:
         if trusted and now - known > timedelta(hours=1):
             await self._owner.stores.values.set("clock", now.isoformat())
 
+    async def _backups(self) -> None:
+        await asyncio.sleep(_FIRST_BACKUP_SECONDS)
+        await _at_once(self._backup)
+        await _every(_BACKUP_SECONDS, self._backup)
+
     async def _backup(self) -> None:
         await make_backup(
             self._owner.stores.database, self._owner.settings.state_dir / "backups",
@@ -96,10 +102,15 @@ class Watch:
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do the work again and again; a failed round is logged and the next one comes."""
+    """Do the work again and again, the first time after `seconds`."""
     while True:
         await asyncio.sleep(seconds)
-        try:
-            await work()
-        except Exception as error:
-            _log.error("a round failed: %s", error)
+        await _at_once(work)
+
+
+async def _at_once(work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work; a failed round is logged and the next one comes."""
+    try:
+        await work()
+    except Exception as error:
+        _log.error("a round failed: %s", error)
