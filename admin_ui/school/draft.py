@@ -52,7 +52,7 @@ def _load(running: Running) -> Draft:
         flash(_("A draft that can no longer be read was dropped."), "warn")
         return Draft(running.policy, running.revision, (), False)
     stale = kept["base"] != running.revision
-    return Draft(policy, kept["base"], diff(running.policy, policy), stale)
+    return Draft(policy, kept["base"], diff(running.policy, policy, running.taxonomy), stale)
 
 
 def edit(change: Callable[[Policy], Policy]) -> Draft:
@@ -64,7 +64,7 @@ def edit(change: Callable[[Policy], Policy]) -> Draft:
         policy = read(files, running.kinds)
     except PolicyError as error:
         raise FieldError("; ".join(problem.message for problem in error.problems)) from None
-    changes = diff(running.policy, policy)
+    changes = diff(running.policy, policy, running.taxonomy)
     if changes:
         ask("drafts.set", files=files, base=before.base)
     else:

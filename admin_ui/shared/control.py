@@ -47,6 +47,16 @@ def ask(method: str, **fields: Any) -> dict[str, Any]:
     return call(method, who, {key: value for key, value in fields.items() if value is not None})
 
 
+def ask_all(method: str, **fields: Any) -> dict[str, Any]:
+    """The same for a method that lists things; one that this filterd lacks lists nothing."""
+    try:
+        return ask(method, **fields)
+    except ControlError as error:
+        if error.code != "not_found":
+            raise
+        return {"items": [], "more": False}
+
+
 def details(error: ControlError) -> dict[str, Any]:
     """The error's body: `message` in both languages, `problems`, `approval`, `retry_after`."""
     found = getattr(error, "body", None)

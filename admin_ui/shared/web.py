@@ -164,8 +164,11 @@ def serve(app: Flask, default: str) -> None:
     parser.add_argument("--listen", default=default, metavar="HOST:PORT")
     parser.add_argument("--behind", metavar="ADDRESS", help="trusted TLS proxy in front of this")
     options = parser.parse_args()
+    behind: dict[str, Any] = {}
     if options.behind:
         app.config["SESSION_COOKIE_SECURE"] = True
+        forwarded = {"x-forwarded-for", "x-forwarded-proto"}
+        behind = {"trusted_proxy": options.behind, "trusted_proxy_headers": forwarded}
     waitress.serve(
         app,
         listen=options.listen,
@@ -174,7 +177,6 @@ def serve(app: Flask, default: str) -> None:
         channel_timeout=30,
         max_request_body_size=4 * 1024 * 1024,
         max_request_header_size=16 * 1024,
-        trusted_proxy=options.behind,
-        trusted_proxy_headers={"x-forwarded-for", "x-forwarded-proto"} if options.behind else None,
         ident=None,
+        **behind,
     )

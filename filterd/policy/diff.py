@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from filterd.policy.diff_periods import Titles, what, when
 from filterd.policy.diff_school import school_changes
 from filterd.policy.diff_words import Change, both, listed
-from filterd.policy.model import Policy, Tier
+from filterd.policy.model import Policy, Tier, Title
 from filterd.policy.strictness import looser, looser_schedule
 from filterd.policy.taxonomy import Taxonomy
 
@@ -25,6 +26,7 @@ class _Pair:
     old: Tier
     new: Tier
     homes: Mapping[str, str]
+    titles: Titles
 
     @property
     def label(self) -> tuple[str, str]:
@@ -39,12 +41,15 @@ def diff(old: Policy, new: Policy, taxonomy: Taxonomy | None = None) -> tuple[Ch
     """
     services = taxonomy.services.values() if taxonomy is not None else ()
     homes = {str(service.id): str(service.category) for service in services}
+    titles: dict[str, Title] = {str(service.id): service.title for service in services}
+    if taxonomy is not None:
+        titles.update({str(key): kind.title for key, kind in taxonomy.categories.items()})
     before = {tier.id: tier for tier in old.tiers}
     after = {tier.id: tier for tier in new.tiers}
     changes: list[Change] = []
     for id, tier in after.items():
         if id in before:
-            changes.extend(_tier_changes(_Pair(before[id], tier, homes)))
+            changes.extend(_tier_changes(_Pair(before[id], tier, homes, titles)))
         else:
             changes.append(both("Thêm bậc {}", "Tier {} added", (tier.title.vi, tier.title.en)))
     for id, tier in before.items():
@@ -97,7 +102,9 @@ def _sets(pair: _Pair) -> list[Change]:
     return [
         change
         for vi, en, before, after, weakens in rows
-        for change in listed((label, vi, en), frozenset(before), frozenset(after), weakens)
+        for change in listed(
+            (label, vi, en), (frozenset(before), frozenset(after)), weakens, pair.titles
+        )
     ]
 
 
@@ -149,8 +156,15 @@ def _schedule(pair: _Pair) -> list[Change]:
         vi, en = ("sửa", "changed") if name in old and name in new else ("thêm", "added")
         if name not in new:
             vi, en = "bỏ", "removed"
+        period = new.get(name) or old[name]
+        times, effect = when(period), what(period, pair.titles)
         found.append(
-            both(f"{{}}: {vi} lịch «{name}»", f"{{}}: schedule “{name}” {en}", pair.label, weakens)
+            both(
+                f"{{}}: {vi} lịch «{name}» {times[0]}: {effect[0]}",
+                f"{{}}: schedule “{name}” {en}, {times[1]}: {effect[1]}",
+                pair.label,
+                weakens,
+            )
         )
     return found
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from filterd.policy.diff_periods import Titles, titled
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -26,19 +28,20 @@ def both(vi: str, en: str, words: tuple[str, str], weakens: bool = False) -> Cha
 
 def listed(
     texts: tuple[tuple[str, str], str, str],
-    before: frozenset[str],
-    after: frozenset[str],
+    sets: tuple[frozenset[str], frozenset[str]],
     weakens: tuple[bool, bool],
+    titles: Titles,
 ) -> list[Change]:
     """What was added to and removed from a set; `weakens` is what (adding, removing) mean."""
     label, vi, en = texts
+    before, after = sets
     found: list[Change] = []
-    if added := ", ".join(sorted(after - before)):
-        found.append(
-            Change(f"{label[0]}: {vi}: thêm {added}", f"{label[1]}: {en}: + {added}", weakens[0])
-        )
-    if removed := ", ".join(sorted(before - after)):
-        found.append(
-            Change(f"{label[0]}: {vi}: bỏ {removed}", f"{label[1]}: {en}: − {removed}", weakens[1])
-        )
+    if after - before:
+        added = titled(after - before, titles)
+        sentences = f"{label[0]}: {vi}: thêm {added[0]}", f"{label[1]}: {en}: + {added[1]}"
+        found.append(Change(*sentences, weakens[0]))
+    if before - after:
+        removed = titled(before - after, titles)
+        sentences = f"{label[0]}: {vi}: bỏ {removed[0]}", f"{label[1]}: {en}: − {removed[1]}"
+        found.append(Change(*sentences, weakens[1]))
     return found

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from admin_ui.school.policy import current
 from admin_ui.shared import fields
-from admin_ui.shared.control import ask
+from admin_ui.shared.control import ask, ask_all
 from admin_ui.shared.i18n import either
 from admin_ui.shared.i18n import gettext as _
 from admin_ui.shared.web import back
@@ -30,7 +30,7 @@ def page() -> str:
     category = fields.text("category", 40, required=False)
     items = [
         item
-        for item in ask("lists.status")["items"]
+        for item in ask_all("lists.status")["items"]
         if (not wanted or item["state"] == wanted)
         and (not category or item["category"] == category)
         and search.casefold() in f"{either(item['title'])} {item['id']} {item['url']}".casefold()
@@ -58,7 +58,7 @@ def state_titles() -> dict[str, str]:
 @bp.get("/<key>")
 def one(key: str) -> str:
     """One list: numbers, versions, what was dropped, overlap, and the decision in quarantine."""
-    item = next((item for item in ask("lists.status")["items"] if item["id"] == key), None)
+    item = next((item for item in ask_all("lists.status")["items"] if item["id"] == key), None)
     if item is None:
         abort(404)
     return render_template(
@@ -72,7 +72,7 @@ def one(key: str) -> str:
 
 def overlap(key: str) -> list[tuple[str, int]]:
     """The lists that share names with this one, the most first."""
-    answer: dict[str, Any] = ask("lists.overlap")
+    answer: dict[str, Any] = ask_all("lists.overlap")
     ids = answer.get("ids", [])
     if key not in ids:
         return []

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from admin_ui.school import draft
 from admin_ui.school.policy import current
 from admin_ui.shared import fields
-from admin_ui.shared.control import ask
+from admin_ui.shared.control import ask, ask_all
 from admin_ui.shared.i18n import gettext as _
 from admin_ui.shared.i18n import number
 from admin_ui.shared.web import back
@@ -24,7 +24,7 @@ bp = Blueprint("local_lists", __name__, url_prefix="/own-lists")
 def page() -> str:
     """One text area per category, and the entries that an authority ordered."""
     running = current()
-    kept = {item["category"]: item for item in ask("lists.local_get")["items"]}
+    kept = {item["category"]: item for item in ask_all("lists.local_get")["items"]}
     chosen = fields.text("category", 40, required=False)
     first = next((key for key in running.taxonomy.categories if key in kept), "games")
     return render_template(

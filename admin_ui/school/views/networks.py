@@ -16,7 +16,7 @@ from admin_ui.school import draft, edits
 from admin_ui.school.policy import current
 from admin_ui.school.views.audit import harmless
 from admin_ui.shared import fields
-from admin_ui.shared.control import ask
+from admin_ui.shared.control import ask_all
 from admin_ui.shared.i18n import gettext as _
 from admin_ui.shared.web import back
 from filterd.policy.model import Device, Segment, SegmentId, TierId
@@ -35,7 +35,7 @@ def page() -> str:
     known = [
         item for item in mine.policy.devices if needle in f"{item.key} {item.title}".casefold()
     ]
-    seen = ask("seen.clients", search=search or None, limit=SHOWN)
+    seen = ask_all("seen.clients", search=search or None, limit=SHOWN)
     return render_template(
         "networks/page.html",
         draft=mine,

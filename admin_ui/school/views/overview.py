@@ -15,7 +15,7 @@ from admin_ui.school.access import may
 from admin_ui.school.navigation import status
 from admin_ui.school.policy import current
 from admin_ui.shared import charts, fields, i18n, pictures
-from admin_ui.shared.control import ask
+from admin_ui.shared.control import ask, ask_all
 from admin_ui.shared.i18n import gettext as _
 from admin_ui.shared.web import back
 from filterd.errors import ControlError
@@ -35,7 +35,7 @@ def page() -> str:
         "overview/page.html",
         state=state,
         period=period,
-        traffic=table(ask("status.traffic", period=period)),
+        traffic=table(ask_all("status.traffic", period=period)),
         changes=ask("policy.history", limit=5)["items"] if may("history.page") else [],
         unfinished=may("setup.page") and not ask("setup.state").get("done"),
         titles=current().titles,
@@ -68,7 +68,7 @@ def chart(period: str, kind: str) -> Response:
     """Queries or blocks by tier over the period, as a picture."""
     if period not in PERIODS or kind not in {"queries", "blocked"}:
         raise fields.FieldError(_("This choice does not exist: %(value)s", value=period[:40]))
-    traffic = ask("status.traffic", period=period)
+    traffic = ask_all("status.traffic", period=period)
     titles = current().titles["tiers"]
     series = {
         i18n.either(titles.get(tier, tier)): rows[kind]

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from admin_ui.school import draft
 from admin_ui.school.policy import current
 from admin_ui.shared import fields
-from admin_ui.shared.control import ask
+from admin_ui.shared.control import ask, ask_all
 from admin_ui.shared.i18n import gettext as _
 from filterd.policy.model import Policy
 
@@ -24,8 +24,8 @@ def page() -> str:
     """The steps with what is done; seen addresses help to name the networks."""
     mine = draft.load()
     real = [part for part in mine.policy.segments if not part.network.is_loopback]
-    lists = ask("lists.status")["items"]
-    seen = ask("seen.clients", unknown=True, limit=50)["items"]
+    lists = ask_all("lists.status")["items"]
+    seen = ask_all("seen.clients", unknown=True, limit=50)["items"]
     return render_template(
         "setup/page.html",
         draft=mine,

@@ -266,3 +266,21 @@ def _inside(span: Range, minute: int) -> bool:
 
 def _opener(old: tuple[bool, bool, int], new: tuple[bool, bool, int]) -> bool:
     return any(before > after for before, after in zip(old, new, strict=True))
+
+
+def test_a_period_is_told_in_plain_words() -> None:
+    from datetime import time
+
+    from filterd.policy.diff_periods import what, when
+    from filterd.policy.model import Calendar, CategoryId, Effect, Period, Range, Title
+
+    period = Period(
+        "Nghỉ trưa",
+        frozenset({0, 1, 2, 3, 4, 6}),
+        (Range(time(11, 30), time(13, 0)),),
+        frozenset({Calendar.TERM}),
+        Effect(allow=frozenset({CategoryId("games")})),
+    )
+    assert when(period) == ("T2–T6, CN 11:30–13:00", "Mon–Fri, Sun 11:30–13:00")
+    titles = {"games": Title("Trò chơi", "Games")}
+    assert what(period, titles) == ("mở Trò chơi", "Games open")
