@@ -15,7 +15,7 @@ import dns.rdatatype
 import dns.rrset
 
 from filterd.errors import UpstreamError
-from filterd.listen.drain_python import PythonMemo
+from filterd.listen.drain import open_memo
 from filterd.metrics.counters import Counters
 from filterd.metrics.seen import Seen
 from filterd.policy.model import Action, CategoryId, ListId, TierId
@@ -169,7 +169,7 @@ class Bench:
     ) -> None:
         self.upstream = Upstream(script or {})
         self.counters = Counters.private()
-        self.memo = PythonMemo(self.counters.values, 1 << 20)
+        self.memo = open_memo(self.counters.values, 1 << 20)
         self.seen = Seen(bytes(16))
         self.cache = Cache(1 << 20, 86_400)
         self.at: datetime | None = None

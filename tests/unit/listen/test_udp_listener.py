@@ -1,0 +1,64 @@
+"""UDP as clients meet it: answers come from the address that was asked, strangers are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import dns.message
+import dns.query
+import pytest
+
+from filterd.listen.admission import Admission
+from filterd.listen.udp import UdpListener
+from filterd.metrics import layout
+from tests.lab.school import Bench, block, pupils_without
+
+
+def ask(name: str, where: str, port: int) -> dns.message.Message:
+    """dnspython refuses an answer that comes from another address than was asked."""
+    return dns.query.udp(dns.message.make_query(name, "A"), where, 5, port)
+
+
+@pytest.mark.parametrize(
+    ("bound", "asked"),
+    [("0.0.0.0", "127.0.0.5"), ("127.0.0.1", "127.0.0.1"), ("::", "::1"), ("::1", "::1")],
+)
+async def test_the_answer_comes_from_the_address_that_was_asked(bound: str, asked: str) -> None:
+    family = socket.AF_INET6 if ":" in bound else socket.AF_INET
+    bench = Bench(
+        pupils_without({"game.example": block()}),
+        {"www.example A": ["www.example. 300 A 192.0.2.1"]},
+    )
+    bench.handler.placements._allowed = lambda address: True
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.bind((bound, 0))
+        listener = UdpListener(sock, bench.memo, bench.handler, bench.counters)
+        port = sock.getsockname()[1]
+        for _ in range(3):
+            refused = await asyncio.to_thread(ask, "game.example", asked, port)
+            assert refused.rcode() == 3
+            allowed = await asyncio.to_thread(ask, "www.example", asked, port)
+            assert str(allowed.answer[0][0]) == "192.0.2.1"
+        listener.close()
+    tier = layout.tier_index("primary")
+    blocked = layout.query_place(tier, layout.BLOCKED, layout.UDP)
+    cached = layout.query_place(tier, layout.CACHED, layout.UDP)
+    forwarded = layout.query_place(tier, layout.FORWARDED, layout.UDP)
+    assert [bench.counters.values[at] for at in (blocked, cached, forwarded)] == [3, 2, 1]
+
+
+def test_only_the_networks_named_may_ask() -> None:
+    admission = Admission(["10.0.0.0/8", "fe80::/10", "192.0.2.7/32"])
+    for host, allowed in [
+        (socket.inet_aton("10.9.8.7"), True),
+        (bytes(10) + b"\xff\xff" + socket.inet_aton("10.9.8.7"), True),
+        (socket.inet_aton("11.0.0.1"), False),
+        (socket.inet_aton("192.0.2.7"), True),
+        (socket.inet_aton("192.0.2.8"), False),
+        (socket.inet_pton(socket.AF_INET6, "fe80::1"), True),
+        (socket.inet_pton(socket.AF_INET6, "2001:db8::1"), False),
+        (socket.inet_pton(socket.AF_INET6, "::10.0.0.1"), False),
+    ]:
+        assert admission.allows(host) is allowed, host
+    assert not Admission([]).allows(socket.inet_aton("127.0.0.1"))
