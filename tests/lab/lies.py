@@ -12,7 +12,7 @@ LATE = 0.15
 COOKIE, EDE = 10, 15
 REBIND = (
     "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.1.1", "0.0.0.0", "100.64.0.1",
-    "::1", "::", "fe80::1", "fd00::1", "::ffff:10.1.2.3", "64:ff9b::a01:203", "::ffff:127.0.0.1",
+    "::1", "::", "fe80::1", "fd00::1", "::ffff:a01:203", "64:ff9b::a01:203", "::ffff:7f00:1",
 )  # fmt: skip
 """The fourteen forms in which an answer can point into the school's own network."""
 Replies = list[tuple[float, bytes]]
