@@ -19,6 +19,7 @@ from typing import Any
 from filterd.app import lists, stores
 from filterd.app.first_start import first_account, policy_files, welcome
 from filterd.app.methods import Methods
+from filterd.app.presence import PresenceWatch
 from filterd.app.readings import Readings
 from filterd.app.seen import SeenLately
 from filterd.app.state_dir import Holder
@@ -63,7 +64,10 @@ class Service:
         sockets = open_sockets(settings.listen, str(settings.source or "filterd.yaml"))
         self._closing.append(sockets.close)
         live = self._live = await self._policy()
-        fleet = await self._workers(live, sockets)
+        who = PresenceWatch(settings, live)
+        fleet = await self._workers(live, sockets, who)
+        await who.start(fleet)
+        self._closing.append(who.stop)
         owner = await self._storage(live, fleet)
         sign_in = SignIn(owner, Passwords())
         password = await first_account(owner, sign_in.passwords, owner.clock())
@@ -100,7 +104,7 @@ class Service:
             await live.load(last.revision, last.files)
         return live
 
-    async def _workers(self, live: LivePolicy, sockets: Sockets) -> Fleet:
+    async def _workers(self, live: LivePolicy, sockets: Sockets, who: PresenceWatch) -> Fleet:
         settings = self.settings
         path = settings.state_dir / "run" / "counters"
         counters.create(path, settings.workers)
@@ -109,7 +113,7 @@ class Service:
         def first(number: int) -> list[dict[str, Any]]:
             start = {"do": "start", **sockets.numbers(), "settings": settings.for_worker(),
                      "counters": str(path), "slot": number, "secret": secret}  # fmt: skip
-            return [start, live.frame()] if live.enforceable else [start]
+            return [start, who.frame(), live.frame()] if live.enforceable else [start]
 
         inherited = [each.fileno() for each in sockets.all()]
         self._fleet = Fleet(settings.workers, Plan(first, inherited))
