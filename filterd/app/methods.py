@@ -7,6 +7,7 @@ from filterd.control import (
     approvals,
     audit,
     explain,
+    lists,
     people,
     policy,
     portal,
@@ -22,13 +23,21 @@ from filterd.control.owner import Owner
 from filterd.control.protocol import Route
 from filterd.control.signin import SignIn
 from filterd.evidence.audit import verify
+from filterd.lists.refresher import Refresher
 from filterd.live import LivePolicy
 
 
 class Methods:
     """`routes`: every method that the control socket knows."""
 
-    def __init__(self, owner: Owner, live: LivePolicy, sign_in: SignIn, seen: SeenLately) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        live: LivePolicy,
+        sign_in: SignIn,
+        seen: SeenLately,
+        refresher: Refresher,
+    ) -> None:
         view = tail.DebugView(owner)
         places = portal.Places(live)
         appliers = {
@@ -40,6 +49,7 @@ class Methods:
             **approvals.routes(owner, appliers),
             **audit.routes(owner, verify),
             **explain.routes(owner, live),
+            **lists.routes(owner, refresher, lambda: live.ground.index),
             **people.routes(owner, sign_in),
             **policy.routes(owner, live, seen),
             **portal.routes(owner, live, places),

@@ -21,6 +21,7 @@ from filterd.app.first_start import first_account, policy_files, welcome
 from filterd.app.methods import Methods
 from filterd.app.presence import PresenceWatch
 from filterd.app.readings import Readings
+from filterd.app.refreshing import refresher
 from filterd.app.seen import SeenLately
 from filterd.app.state_dir import Holder
 from filterd.app.watch import Watch
@@ -42,6 +43,7 @@ from filterd.supervise.fleet import Fleet
 from filterd.supervise.pages import Page, available
 from filterd.supervise.sockets import Sockets, open_sockets
 from filterd.supervise.worker import Plan
+from filterd.tasks import spawn
 
 _log = logging.getLogger("filterd")
 _RETRY_SECONDS = 2.0
@@ -73,7 +75,8 @@ class Service:
         password = await first_account(owner, sign_in.passwords, owner.clock())
         pages = self._pages()
         seen = SeenLately(fleet, owner.clock, lambda: live.running.policy.time_zone)
-        methods = Methods(owner, live, sign_in, seen)
+        keeper = refresher(settings, live, owner.clock)
+        methods = Methods(owner, live, sign_in, seen, keeper)
         server = ControlServer(
             methods.routes, sign_in.identify,
             lambda: frozenset(page.pid for page in pages if page.pid is not None),
@@ -87,6 +90,7 @@ class Service:
         watch = Watch(owner, live, fleet, seen)
         await watch.start()
         self._closing.append(watch.stop)
+        self._closing.append(spawn(keeper.run(), "lists.refresher").cancel)
         shown = {page.module.rpartition(".")[2]: page.address for page in pages}
         say(welcome(settings, shown, password))
 
@@ -94,7 +98,7 @@ class Service:
         """The last policy that ran, from its file, so that no database is needed to filter."""
         settings = self.settings
         known = taxonomy.load(settings.blocklists)
-        index, path = await lists.first_index(settings, known)
+        index, path = await lists.first_index(settings)
         served = tuple(Name(zone) for zone, _ in settings.conditional)
         ground = Ground(known, index, path, Surroundings(served=served))
         live = LivePolicy(ground, self._publish, self._snapshot)

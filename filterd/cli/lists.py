@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from filterd import config
-from filterd.cli.lists_tables import progress_bar, status_table
+from filterd.cli.lists_tables import Progress, progress_bar, progress_line, status_table
 from filterd.control.client import ControlClient
 from filterd.errors import ControlError, ListError
 from filterd.lists.library import Library
@@ -43,6 +44,8 @@ def register(commands: Any) -> None:
         if name == "update":
             verb.add_argument("ids", metavar="ID", nargs="*", help="only these (default: all)")
 
+
+POLL_SECONDS = 0.3
 
 FROM = (
     "first take over the list files below DIR, in any format and compression; the category is "
@@ -91,7 +94,8 @@ def _reload(daemon: ControlClient) -> bool:
 def update(arguments: argparse.Namespace) -> int:
     """Through the daemon, which fetches as its own unprivileged user."""
     _, daemon = _library(arguments)
-    answer = daemon.call("lists.update", ids=arguments.ids, wait=True)
+    daemon.call("lists.update", ids=arguments.ids)
+    answer = _watch(daemon, progress_line(sys.stderr))
     if arguments.json:
         print(json.dumps(answer, ensure_ascii=False))
     else:
@@ -99,6 +103,16 @@ def update(arguments: argparse.Namespace) -> int:
             print(f"{each['id']}: {each['outcome']}{': ' + each['why'] if each['why'] else ''}")
     bad = [each for each in answer.get("results", ()) if each["outcome"] == "failed"]
     return 75 if bad else 0
+
+
+def _watch(daemon: ControlClient, tell: Progress) -> dict[str, Any]:
+    """Ask how the update goes until it is over."""
+    while True:
+        answer = daemon.call("lists.progress")
+        tell(answer)
+        if not answer["running"]:
+            return answer
+        time.sleep(POLL_SECONDS)
 
 
 def show(arguments: argparse.Namespace) -> int:

@@ -32,6 +32,24 @@ def progress_bar(out: TextIO) -> Progress:
     return show
 
 
+def progress_line(out: TextIO) -> Progress:
+    """One line that follows a running update on a terminal; nothing elsewhere."""
+
+    def show(said: dict[str, Any]) -> None:
+        if not out.isatty():
+            return
+        if not said["running"]:
+            print("\r\033[K", end="", file=out, flush=True)
+            return
+        whole = said["whole"]
+        filled = _WIDTH * said["bytes"] // whole if whole else 0
+        bar = "#" * filled + "." * (_WIDTH - filled)
+        size = f"{said['bytes'] / 2**20:.1f} MiB"
+        print(f"\r\033[K[{bar}] {said['list'] or '…'} {size}", end="", file=out, flush=True)
+
+    return show
+
+
 def status_table(found: Mapping[str, Any]) -> str:
     """One line for each list, then the totals of each category."""
     rows = [("LIST", "CATEGORY", "STATE", "ENTRIES", "UNIQUE", "DROPPED", "CHECKED")]

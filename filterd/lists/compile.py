@@ -40,7 +40,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         job = jobs.load(sys.stdin.read())
-        _limit(job.memory_mib)
+        limit(job.memory_mib)
         _say(done={**_run(job), "seconds": round(time.monotonic() - began, 2)})
     except MemoryError:
         _say(error="the compiler ran out of memory; the old index stays")
@@ -55,7 +55,8 @@ def _say(**line: Any) -> None:
     print(json.dumps(line), flush=True)
 
 
-def _limit(memory_mib: int) -> None:
+def limit(memory_mib: int) -> None:
+    """Bound this process: memory, priority, and who goes first when memory runs short."""
     limit = memory_mib << 20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     os.nice(10)
@@ -69,7 +70,7 @@ def _run(job: Job) -> dict[str, Any]:
     used: list[str] = []
     for wanted in job.lists:
         _say(progress={"list": wanted.id, "of": len(job.lists)})
-        lists += ((loaded, wanted) for loaded in _read(wanted, job.cache, used))
+        lists += ((loaded, wanted) for loaded in read(wanted, job.cache, used))
     lists += ((loaded, None) for loaded in canary_lists(job.categories))
 
     def exempt(number: int, why: Why) -> bool:
@@ -84,7 +85,8 @@ def _run(job: Job) -> dict[str, Any]:
     return {**asdict(built), "cached": used}
 
 
-def _read(wanted: JobList, folder: str | None, used: list[str]) -> Iterator[Loaded]:
+def read(wanted: JobList, folder: str | None, used: list[str]) -> Iterator[Loaded]:
+    """The lists of one job entry; names of cache files that were used are added to `used`."""
     options = Options(EXACT if wanted.match == "exact" else SUBTREE, wanted.rewrites)
     path = Path(wanted.path)
     if wanted.members:

@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from filterd.errors import ListError
@@ -26,15 +26,25 @@ def run(job: Job, progress: Progress | None = None, seconds: float = SECONDS) ->
 
     The index file is new and whole, or untouched.
     """
+    return _child("filterd.lists.compile", job.dump(), (progress or _silent, seconds))
+
+
+def examine(asked: Mapping[str, Any], seconds: float = SECONDS) -> dict[str, Any]:
+    """What `filterd.lists.examine` says about a new version; ListError if it cannot be read."""
+    return _child("filterd.lists.examine", json.dumps(asked), (_silent, seconds))
+
+
+def _child(module: str, asked: str, way: tuple[Progress, float]) -> dict[str, Any]:
+    progress, seconds = way
     child = subprocess.Popen(
-        [sys.executable, "-m", "filterd.lists.compile"],
+        [sys.executable, "-m", module],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
     guard = threading.Timer(seconds, child.kill)
     guard.start()
     try:
-        return _talk(child, job, progress or _silent)
+        return _talk(child, asked, progress)
     finally:
         guard.cancel()
         child.kill()
@@ -45,7 +55,7 @@ def _silent(_: dict[str, Any]) -> None:
     return None
 
 
-def _talk(child: subprocess.Popen[str], job: Job, progress: Progress) -> dict[str, Any]:
+def _talk(child: subprocess.Popen[str], asked: str, progress: Progress) -> dict[str, Any]:
     assert child.stdin is not None and child.stdout is not None and child.stderr is not None
     complaints: list[str] = []
     listener = threading.Thread(target=lambda: complaints.append(child.stderr.read()))  # type: ignore[union-attr]
@@ -53,7 +63,7 @@ def _talk(child: subprocess.Popen[str], job: Job, progress: Progress) -> dict[st
     done: dict[str, Any] | None = None
     error = ""
     try:
-        child.stdin.write(job.dump())
+        child.stdin.write(asked)
         child.stdin.close()
     except BrokenPipeError:
         error = "the compiler did not start"

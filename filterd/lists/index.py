@@ -16,7 +16,7 @@ from typing import Protocol
 import marisa_trie
 
 from filterd.errors import ListError
-from filterd.lists import fdx
+from filterd.lists import fdx, overlay
 from filterd.lists.addresses import AddressTable
 from filterd.lists.entry import BELOW, EXACT, Address
 from filterd.lists.matching import Rules
@@ -161,12 +161,16 @@ class Index:
 
 
 def open_index(path: Path, verify: bool = True) -> Index:
-    """The index in a file; ListError (missing, damaged, another format) says what to run.
+    """The index in a file, with the school's own lists in `local/` beside it laid over.
+
+    ListError (missing, damaged, another format) says what to run.
 
     Without `verify` only the head is checked: for workers, after the supervisor read it whole.
     """
     table = FileTable(fdx.read(path, verify))
-    return Index((table,), table.digest)
+    index = Index((table,), table.digest)
+    local = overlay.load(path.parent / "local")
+    return index if local is None else index.with_overlay(local.table, local.digest)
 
 
 def file_table(index: Index) -> FileTable:

@@ -7,6 +7,8 @@ directly. Everything that changes files does so under `Store.locked`.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from filterd.errors import ListError
-from filterd.lists import catalogue, compiler
+from filterd.lists import catalogue, compiler, fdx, parsed
 from filterd.lists.catalogue import Source
 from filterd.lists.discover import Found, discover
 from filterd.lists.formats import FORMATS
@@ -73,12 +75,12 @@ class Library:
                 return source
         raise ListError(f"there is no list {list_id!r}")
 
-    def job(self, state: State, out: Path, trial: Mapping[str, str] | None = None) -> Job:
-        """What to compile: every enabled source that has a body; `trial` overrides versions."""
+    def job(self, state: State, out: Path) -> Job:
+        """What to compile: every enabled source that has a body, and what was imported."""
         lists = [
             found
             for source in self.sources(state)
-            if source.enabled and (found := self._job_list(source, state, trial or {}))
+            if source.enabled and (found := self._job_list(source, state))
         ]
         named = {found.id for found in lists}
         lists += [JobList(**each) for each in state.imported if each["id"] not in named]
@@ -87,38 +89,59 @@ class Library:
             tuple(sorted(self.around.protected())), str(self.store.cache),
         )  # fmt: skip
 
-    def _job_list(self, source: Source, state: State, trial: Mapping[str, str]) -> JobList | None:
+    def _job_list(self, source: Source, state: State) -> JobList | None:
         path = source.file
         if path is None:
-            version = trial.get(source.id, state.of(source.id).current)
+            version = state.of(source.id).current
             path = self.store.body(source.id, version) if version else None
         return job_list(source, path) if path is not None and path.exists() else None
 
     def compile(
-        self,
-        trial: Mapping[str, str] | None = None,
-        check: Check | None = None,
-        progress: compiler.Progress | None = None,
+        self, check: Check | None = None, progress: compiler.Progress | None = None
     ) -> dict[str, Any]:
         """Compile and put the index in use; the compiler's report. Call it under the lock.
 
-        Refused when `check` speaks against the new index; ListError when compiling fails. The
-        index in use stays in both cases.
+        An index that was made of the same bodies is taken as it is, which makes a rollback
+        instant. Refused when `check` speaks against the new index; ListError when compiling
+        fails. The index in use stays in both cases.
         """
         state = self.store.state()
         folder = self.store.folder
+        job = self.job(state, folder / "fresh.fdx")
+        key = made_of(job)
+        if kept := self._kept(state, key):
+            return self._use(self.store.index_of(kept["digest"]), dict(kept), check)
         needs_room(folder, self.store.index)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".compile-") as work:
             fresh = Path(work) / "fresh.fdx"
-            report = compiler.run(self.job(state, fresh, trial), progress)
-            if check is not None and (failures := check(fresh)):
-                raise Refused(failures)
-            self.store.install(fresh, report["digest"])
-        self._forget_cache(report)
-        figures = tuple(report.pop("lists"))
-        state = replace(state, figures=figures, digest=report["digest"], names=report["names"])
-        self.store.save(state)
-        return {**report, "lists": figures}
+            report = compiler.run(replace(job, out=str(fresh)), progress)
+            self._forget_cache(report)
+            return self._use(fresh, {**report, "made_of": key}, check)
+
+    def _kept(self, state: State, key: str) -> Mapping[str, Any] | None:
+        for kept in state.indexes:
+            if kept["made_of"] == key and self.store.index_of(kept["digest"]).exists():
+                return kept
+        return None
+
+    def _use(self, fresh: Path, report: dict[str, Any], check: Check | None) -> dict[str, Any]:
+        if check is not None and (failures := check(fresh)):
+            raise Refused(failures)
+        self.store.install(fresh, report["digest"])
+        report.pop("cached", None)
+        state = self.store.state()
+        others = tuple(
+            each
+            for each in state.indexes
+            if each["digest"] != report["digest"] and self.store.index_of(each["digest"]).exists()
+        )
+        self.store.save(
+            replace(
+                state, figures=tuple(report["lists"]), digest=report["digest"],
+                names=report["names"], indexes=(report, *others),
+            )
+        )  # fmt: skip
+        return report
 
     def _forget_cache(self, report: Mapping[str, Any]) -> None:
         """Delete parsed copies of lists that this compilation did not use."""
@@ -152,6 +175,17 @@ class Library:
         for path in sorted(self.store.local.glob("*.txt")):
             if path.stem in self.around.categories:
                 yield path.stem, path
+
+
+def made_of(job: Job) -> str:
+    """A digest of everything that decides what an index says."""
+    bodies = []
+    for each in job.lists:
+        # Bodies of versions never change; shipped and imported files may.
+        found = Path(each.path).stat()
+        bodies.append([asdict(each), found.st_size, found.st_mtime_ns])
+    whole = [bodies, job.categories, job.protected, parsed.MAGIC.decode(), fdx.VERSION]
+    return hashlib.blake2b(json.dumps(whole).encode(), digest_size=16).hexdigest()
 
 
 def job_list(source: Source, path: Path) -> JobList:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+KEPT_VERSIONS = 4
+"""Bodies of one list that are kept: the one in use and those before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -55,8 +58,8 @@ class SourceState:
         """This state with a new version in use."""
         others = tuple(kept for kept in self.versions if kept.version != version.version)
         return replace(
-            self, versions=(version, *others), current=version.version, changed=version.at,
-            quarantine=None, error=None, failures=0,
+            self, versions=(version, *others)[:KEPT_VERSIONS], current=version.version,
+            changed=version.at, quarantine=None, error=None, failures=0,
         )  # fmt: skip
 
 
@@ -64,7 +67,8 @@ class SourceState:
 class State:
     """Everything. `added` are sources of the school's own, as catalogue entries; `switched`
     overrides what the catalogue says about `enabled`; `imported` are files of the last
-    `compile --from`; `figures` describe the lists of the running index."""
+    `compile --from`; `figures` describe the lists of the running index; `indexes` are the index
+    files that are kept, newest first: `made_of`, `digest`, `names`, `figures`."""
 
     sources: Mapping[str, SourceState] = field(default_factory=dict)
     added: tuple[Mapping[str, Any], ...] = ()
@@ -73,6 +77,7 @@ class State:
     figures: tuple[Mapping[str, Any], ...] = ()
     digest: str | None = None
     names: int = 0
+    indexes: tuple[Mapping[str, Any], ...] = ()
 
     def of(self, list_id: str) -> SourceState:
         """The state of a list, empty when nothing is known."""
@@ -99,6 +104,7 @@ def load(found: Mapping[str, Any]) -> State:
         figures=tuple(found.get("figures", ())),
         digest=found.get("digest"),
         names=found.get("names", 0),
+        indexes=tuple(found.get("indexes", ())),
     )
 
 

@@ -83,7 +83,7 @@ def _imported(entry: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str,
 def _counts(figures: Mapping[str, Any]) -> dict[str, Any]:
     entries = figures.get("entries", 0) + figures.get("rules", 0) + figures.get("addresses", 0)
     samples = [
-        {"why": why, "line": line, "text": text}
+        f"{why}: {text}" + (f" ({line})" if line else "")
         for why, lines in figures.get("samples", {}).items()
         for line, text in lines
     ]

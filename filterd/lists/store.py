@@ -23,8 +23,7 @@ from filterd.lists import state as states
 from filterd.lists.fdx import sync_directory
 from filterd.lists.state import State
 
-KEPT_VERSIONS = 4
-KEPT_INDEXES = 3
+KEPT_INDEXES = 4
 INDEX = "index.fdx"
 
 
@@ -98,10 +97,15 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f".fetch-{os.getpid()}.part"
 
+    def index_of(self, digest: str) -> Path:
+        """Where the index with that digest is, or will be."""
+        return self.folder / f"index-{digest}.fdx"
+
     def install(self, fresh: Path, digest: str) -> Path:
         """Put a compiled index in use: the link `index.fdx` changes in one step."""
-        place = self.folder / f"index-{digest}.fdx"
-        fresh.rename(place)
+        place = self.index_of(digest)
+        if fresh != place:
+            fresh.rename(place)
         link = self.folder / f".index-{os.getpid()}.link"
         link.unlink(missing_ok=True)
         link.symlink_to(place.name)

@@ -1,0 +1,63 @@
+"""The school's own lists: `local/<category>.txt`, read into memory and laid over the index.
+
+Any format, also `@@` exceptions and `$dnsrewrite`; plain names mean themselves and everything
+below. They act as soon as the index is opened again, without compiling.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from filterd.errors import ListError
+from filterd.lists.entry import SUBTREE
+from filterd.lists.formats import Options
+from filterd.lists.loading import load as load_list
+from filterd.lists.memory import Loaded, MemoryTable
+from filterd.lists.parsed import Parsed
+from filterd.lists.precedence import ListMeta
+from filterd.lists.reader import Caps
+from filterd.policy.model import CategoryId, ListId
+
+_log = logging.getLogger("filterd.lists")
+CAPS = Caps(bytes=16 << 20, lines=200_000)
+"""A school's own list is written by hand; whoever has more adds it as a source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A table and the digest of the files it was read from."""
+
+    table: MemoryTable
+    digest: str
+
+
+def load(folder: Path) -> Overlay | None:
+    """All own lists in a folder; None when there are none. A file that cannot be read is told in
+    the log and left out: the others, and the index, still work."""
+    digest = hashlib.blake2b(digest_size=8)
+    lists: list[Loaded] = []
+    for path in sorted(folder.glob("*.txt")):
+        try:
+            lists.append(read(path))
+            digest.update(path.name.encode() + path.read_bytes())
+        except (ListError, OSError) as error:
+            _log.error("own list %s left out: %s", path, error)
+    return Overlay(MemoryTable(lists), digest.hexdigest()) if lists else None
+
+
+def read(path: Path) -> Loaded:
+    """One own list; its category is the file's name."""
+    kind, parsed = load_list(path, "auto", Options(SUBTREE, rewrites=True), CAPS)
+    return Loaded(_meta(path, kind), parsed)
+
+
+def _meta(path: Path, kind: str) -> ListMeta:
+    return ListMeta(ListId(f"local_{path.stem}"), CategoryId(path.stem), kind, f"local/{path.name}")
+
+
+def empty(path: Path) -> Loaded:
+    """The own list of a category that has none."""
+    return Loaded(_meta(path, "domains"), Parsed())

@@ -1,0 +1,271 @@
+"""The owner of the lists in the supervisor: keeps them fresh, and carries out what people decide.
+
+One change at a time, in a thread, under the lock of the store. What it needs of the rest of the
+service are `Hooks`; it knows no policy and no worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from filterd.errors import ListError
+from filterd.lists.catalogue import Source
+from filterd.lists.library import Check, Library, Refused
+from filterd.lists.state import Quarantine, SourceState, State, Version
+from filterd.lists.update import Fetching, Outcome, Result, update
+
+_log = logging.getLogger("filterd.lists")
+TURN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """`use` puts an index file in use (awaited, everywhere); `check` says what the policy has
+    against one (blocking); `clock` is aware."""
+
+    use: Callable[[Path], Awaitable[None]]
+    check: Check
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When not to fetch: the school day. A list that was never fetched does not wait."""
+
+    quiet: tuple[tuple[time, time], ...] = ((time(6, 0), time(18, 0)),)
+    zone: str = "Asia/Ho_Chi_Minh"
+
+    def allows(self, at: datetime) -> bool:
+        """Whether updates may run now."""
+        now = at.astimezone(ZoneInfo(self.zone)).time()
+        return not any(start <= now < end for start, end in self.quiet)
+
+
+@dataclass(slots=True)
+class Progress:
+    """What an update is doing now, and how the last one of each list ended."""
+
+    running: bool = False
+    list: str | None = None
+    bytes: int = 0
+    whole: int | None = None
+    results: dict[str, Outcome] = field(default_factory=dict)
+
+
+class Refresher:
+    """Keeps the lists of a library fresh."""
+
+    def __init__(
+        self,
+        library: Library,
+        hooks: Hooks,
+        how: Fetching | None = None,
+        times: Times | None = None,
+    ) -> None:
+        self.library = library
+        self.progress = Progress()
+        self._hooks = hooks
+        self._how = replace(how or Fetching(), progress=self._note)
+        self._times = times or Times()
+        self._lock = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Update what is due, for ever; a failure is logged and told in the status."""
+        await asyncio.to_thread(self.library.store.prepare)
+        while True:
+            try:
+                due = await asyncio.to_thread(self.due)
+                if due:
+                    await self.update(due)
+            except ListError as error:
+                _log.error("lists: %s", error)
+            await asyncio.sleep(TURN_SECONDS)
+
+    def due(self) -> tuple[str, ...]:
+        """Ids of the lists whose time has come."""
+        at, state = self._hooks.clock(), self.library.store.state()
+        allowed = self._times.allows(at)
+        return tuple(
+            source.id
+            for source in self.library.sources(state)
+            if source.enabled
+            and source.url is not None
+            and _is_due(state.of(source.id), at, allowed)
+        )
+
+    async def update(self, ids: Sequence[str] = ()) -> tuple[Outcome, ...]:
+        """Fetch these lists (none named: all enabled), compile when one changed, use it."""
+        async with self._lock:
+            self.progress.running = True
+            try:
+                outcomes, path = await asyncio.to_thread(self._update, tuple(ids))
+                if path is not None:
+                    await self._hooks.use(path)
+            finally:
+                self.progress.running, self.progress.list = False, None
+        self.progress.results |= {outcome.id: outcome for outcome in outcomes}
+        _tell(outcomes)
+        return outcomes
+
+    def _note(self, list_id: str, size: int, whole: int | None) -> None:
+        self.progress.list, self.progress.bytes, self.progress.whole = list_id, size, whole
+
+    def _update(self, ids: tuple[str, ...]) -> tuple[tuple[Outcome, ...], Path | None]:
+        store = self.library.store
+        with store.locked():
+            before = store.state()
+            sources = [s for s in self.library.sources(before) if _wanted(s, ids)]
+            outcomes = [
+                update(self.library, source, self._hooks.clock(), self._how)[1]
+                for source in sources
+            ]
+            changed = {o.id for o in outcomes if o.outcome is Result.CHANGED}
+            if not changed:
+                return tuple(outcomes), None
+            try:
+                self.library.compile(self._hooks.check)
+            except ListError as error:
+                return tuple(self._undo(before, changed, outcomes, error)), None
+            return tuple(outcomes), store.index.resolve()
+
+    def _undo(
+        self, before: State, changed: set[str], outcomes: Sequence[Outcome], error: ListError
+    ) -> list[Outcome]:
+        """Take the versions back that the index could not be made with: into quarantine when the
+        policy is against them, else to be tried again."""
+        state = self.library.store.state()
+        refused = error.failures if isinstance(error, Refused) else ()
+        for list_id in changed:
+            now, old = state.of(list_id), before.of(list_id)
+            fresh = next(v for v in now.versions if v.version == now.current)
+            state = state.put(list_id, _taken_back(now, old, fresh, refused, str(error)))
+        self.library.store.save(state)
+        result = Result.QUARANTINED if refused else Result.FAILED
+        return [Outcome(o.id, result, str(error)) if o.id in changed else o for o in outcomes]
+
+    async def reload(self) -> None:
+        """Use the index that the link names now (the command line compiled another)."""
+        async with self._lock:
+            await self._hooks.use(await asyncio.to_thread(self.library.store.index.resolve))
+
+    async def change(self, edit: Callable[[State], State]) -> None:
+        """Change what is remembered, compile, use; nothing is changed when compiling fails."""
+        async with self._lock:
+            await self._hooks.use(await asyncio.to_thread(self._change, edit))
+
+    def _change(self, edit: Callable[[State], State]) -> Path:
+        store = self.library.store
+        with store.locked():
+            before = store.state()
+            store.save(edit(before))
+            try:
+                self.library.compile(self._hooks.check)
+            except ListError:
+                store.save(before)
+                raise
+            store.prune(store.state())
+            return store.index.resolve()
+
+    async def approve(self, list_id: str) -> None:
+        """Let the quarantined version go live; ListError when none waits."""
+        await self.change(lambda state: state.put(list_id, approved(state.of(list_id), list_id)))
+
+    async def refuse(self, list_id: str) -> None:
+        """Throw the quarantined version away; the same octets are not offered again."""
+        async with self._lock:
+            await asyncio.to_thread(self._refuse, list_id)
+
+    def _refuse(self, list_id: str) -> None:
+        store = self.library.store
+        with store.locked():
+            state = store.state()
+            known = state.of(list_id)
+            waits = waiting(known, list_id)
+            refused = (*known.refused, waits.version.version)
+            state = state.put(list_id, replace(known, quarantine=None, refused=refused[-20:]))
+            store.save(state)
+            store.prune(state)
+
+    async def rollback(self, list_id: str, version: str | None = None) -> None:
+        """Put an older version in use; the one left behind is not taken again by itself."""
+        await self.change(
+            lambda state: state.put(list_id, rolled_back(state.of(list_id), list_id, version))
+        )
+
+
+def _tell(outcomes: Sequence[Outcome]) -> None:
+    """One line in the log, however many lists: a school without Internet has all of them fail."""
+    bad = [o for o in outcomes if o.outcome in (Result.FAILED, Result.QUARANTINED)]
+    if bad:
+        _log.warning(
+            "%d of %d lists not updated, the versions in use stay (filterd lists status); %s: %s",
+            len(bad), len(outcomes), bad[0].id, bad[0].why,
+        )  # fmt: skip
+
+
+def _is_due(known: SourceState, at: datetime, allowed: bool) -> bool:
+    if known.due is None:
+        return True
+    if known.current is not None and not allowed:
+        return False
+    # A clock that went back (no battery, 1970) must not stop updates for years.
+    checked = datetime.fromisoformat(known.checked) if known.checked else at
+    return datetime.fromisoformat(known.due) <= at or checked > at + timedelta(days=1)
+
+
+def _wanted(source: Source, ids: tuple[str, ...]) -> bool:
+    return source.url is not None and (source.id in ids if ids else source.enabled)
+
+
+def _taken_back(
+    now: SourceState, old: SourceState, fresh: Version, refused: tuple[str, ...], error: str
+) -> SourceState:
+    back = replace(now, current=old.current, changed=old.changed, versions=old.versions)
+    if not refused:
+        return replace(back, error=error, failures=old.failures + 1, etag=None, modified=None)
+    before = next((v.entries for v in old.versions if v.version == old.current), 0)
+    return replace(back, quarantine=Quarantine(fresh, refused, before, fresh.entries))
+
+
+def waiting(known: SourceState, list_id: str) -> Quarantine:
+    """What waits in quarantine; ListError when nothing does."""
+    if known.quarantine is None:
+        raise ListError(f"nothing of {list_id!r} waits for a decision")
+    return known.quarantine
+
+
+def approved(known: SourceState, list_id: str) -> SourceState:
+    """The state after a person let the quarantined version pass."""
+    waits = waiting(known, list_id)
+    passed = tuple(dict.fromkeys((*known.approved, *waits.protected)))
+    return replace(known.with_version(waits.version), approved=passed)
+
+
+def rolled_back(known: SourceState, list_id: str, version: str | None) -> SourceState:
+    """The state with an older version in use: the one named, else the one before."""
+    older = [v for v in known.versions if v.version != known.current]
+    chosen = [v for v in older if version is None or v.version == version]
+    if not chosen:
+        raise ListError(f"there is no other version of {list_id!r} to go back to")
+    refused = (*known.refused, known.current) if known.current else known.refused
+    kept = tuple(r for r in refused if r != chosen[0].version)[-20:]
+    return replace(known, current=chosen[0].version, changed=chosen[0].at, refused=kept)
+
+
+def summary(progress: Progress) -> dict[str, Any]:
+    """The progress as JSON."""
+    results = [
+        {"id": outcome.id, "outcome": outcome.outcome.value, "why": outcome.why}
+        for outcome in progress.results.values()
+    ]
+    return {
+        "running": progress.running, "list": progress.list, "bytes": progress.bytes,
+        "whole": progress.whole, "results": results,
+    }  # fmt: skip
