@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from filterd.app.presence import PresenceWatch
 from filterd.app.seen import SeenLately
 from filterd.control import (
     approvals,
@@ -18,6 +21,7 @@ from filterd.control import (
     tickets,
     timed,
     tokens,
+    traffic,
 )
 from filterd.control.owner import Owner
 from filterd.control.protocol import Route
@@ -27,17 +31,19 @@ from filterd.lists.refresher import Refresher
 from filterd.live import LivePolicy
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What some nouns need besides the owner's stores and the running policy."""
+
+    seen: SeenLately
+    presence: PresenceWatch
+    refresher: Refresher
+
+
 class Methods:
     """`routes`: every method that the control socket knows."""
 
-    def __init__(
-        self,
-        owner: Owner,
-        live: LivePolicy,
-        sign_in: SignIn,
-        seen: SeenLately,
-        refresher: Refresher,
-    ) -> None:
+    def __init__(self, owner: Owner, live: LivePolicy, sign_in: SignIn, parts: Parts) -> None:
         view = tail.DebugView(owner)
         places = portal.Places(live)
         appliers = {
@@ -49,9 +55,9 @@ class Methods:
             **approvals.routes(owner, appliers),
             **audit.routes(owner, verify),
             **explain.routes(owner, live),
-            **lists.routes(owner, refresher, lambda: live.ground.index),
+            **lists.routes(owner, parts.refresher, lambda: live.ground.index),
             **people.routes(owner, sign_in),
-            **policy.routes(owner, live, seen),
+            **policy.routes(owner, live, parts.seen),
             **portal.routes(owner, live, places),
             **sessions.routes(owner, sign_in),
             **small.routes(owner),
@@ -60,4 +66,5 @@ class Methods:
             **tickets.routes(owner, places.tier_of),
             **timed.routes(owner, live),
             **tokens.routes(owner),
+            **traffic.routes(owner, live, parts.seen, parts.presence),
         }

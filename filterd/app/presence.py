@@ -9,7 +9,7 @@ from typing import Any
 
 from filterd import tasks
 from filterd.clients import leases, neighbours, radius
-from filterd.clients.presence import Presence
+from filterd.clients.presence import Presence, randomised
 from filterd.config import Settings
 from filterd.live import LivePolicy
 from filterd.supervise.fleet import Fleet
@@ -36,6 +36,16 @@ class PresenceWatch:
     def frame(self) -> dict[str, Any]:
         """The `neighbours` frame of the worker link (architecture §6)."""
         return {"do": "neighbours", "table": self._latest}
+
+    def devices(self) -> list[dict[str, Any]]:
+        """Each device on the wire once, with one of its addresses."""
+        found: dict[str, str] = {}
+        for address, key in self._table.rows():
+            found.setdefault(key, address)
+        return [
+            {"key": key, "address": address, "random": randomised(key)}
+            for key, address in found.items()
+        ]
 
     async def start(self, fleet: Fleet) -> None:
         """Follow the kernel, the lease files and RADIUS, as far as the settings name them."""

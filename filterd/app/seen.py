@@ -22,6 +22,7 @@ from filterd.control.owner import Workers
 MAX_NAMES = 20_000
 SLOT = timedelta(minutes=15)
 _BITS = 64
+_LAST_SLOT = 95
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class SeenLately:
         self._clock = clock
         self._zone = zone
         self._today = self._new_day(clock())
+        self._ended: Day | None = None
         self._yesterday: dict[str, int] = {}
         self._places: Counter[tuple[str, str | None, bool]] = Counter()
         self._one = asyncio.Lock()
@@ -53,16 +55,16 @@ class SeenLately:
         """Take what the workers gathered; at midnight forget the day's key and its marks."""
         async with self._one:
             now, before = self._clock(), self._today
-            if self._local(now).date() != before.date:
-                self._today = self._new_day(now)
+            local = self._local(now)
+            slot = (local.hour * 60 + local.minute) // 15
+            if local.date() != before.date:
+                self._today, self._ended, slot = self._new_day(now), before, _LAST_SLOT
             answers = await self._workers.tell({"do": "seen", "key": self._today.key})
-            self._take(before, answers, now)
+            self._take(before, answers, slot)
             if before is not self._today:
                 self._yesterday = {name: clients(m) for name, (_, m) in before.names.items()}
 
-    def _take(self, day: Day, answers: list[dict[str, Any]], now: datetime) -> None:
-        local = self._local(now)
-        slot = (local.hour * 60 + local.minute) // 15
+    def _take(self, day: Day, answers: list[dict[str, Any]], slot: int) -> None:
         places: Counter[tuple[str, str | None, bool]] = Counter()
         for answer in answers:
             for name, uses, sketch in answer.get("names", ()):
@@ -89,9 +91,17 @@ class SeenLately:
         since = self._today.since - timedelta(days=1) if self._yesterday else self._today.since
         return SeenNames(since, tuple(SeenName(name, count) for name, count in ranked))
 
-    def refusals(self) -> Mapping[tuple[int, str, str], Counter[str]]:
-        """Today's refusals by quarter hour, tier, category and client mark."""
-        return self._today.refusals
+    def refusals(self, day: date) -> Mapping[tuple[int, str, str], Counter[str]]:
+        """A day's refusals by quarter hour, tier, category and client mark: today's, or those of
+        the day that ended last, until `forget_ended`."""
+        for each in (self._today, self._ended):
+            if each is not None and each.date == day:
+                return each.refusals
+        return {}
+
+    def forget_ended(self) -> None:
+        """The day that ended is counted: its marks go."""
+        self._ended = None
 
     def places(self) -> Mapping[tuple[str, str | None, bool], int]:
         """How many sources are placed in each tier and segment now."""

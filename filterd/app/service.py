@@ -18,7 +18,7 @@ from typing import Any
 
 from filterd.app import lists, stores
 from filterd.app.first_start import first_account, policy_files, welcome
-from filterd.app.methods import Methods
+from filterd.app.methods import Methods, Parts
 from filterd.app.presence import PresenceWatch
 from filterd.app.readings import Readings
 from filterd.app.refreshing import refresher
@@ -76,7 +76,7 @@ class Service:
         pages = self._pages()
         seen = SeenLately(fleet, owner.clock, lambda: live.running.policy.time_zone)
         keeper = refresher(settings, live, owner.clock)
-        methods = Methods(owner, live, sign_in, seen, keeper)
+        methods = Methods(owner, live, sign_in, Parts(seen, who, keeper))
         server = ControlServer(
             methods.routes, sign_in.identify,
             lambda: frozenset(page.pid for page in pages if page.pid is not None),

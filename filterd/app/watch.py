@@ -7,12 +7,16 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from filterd import tasks
 from filterd.app.seen import SeenLately
+from filterd.app.traffic import TrafficHistory
 from filterd.control.owner import Owner
 from filterd.live import LivePolicy
+from filterd.policy.model import CategoryId
 from filterd.storage.rescue import make_backup
+from filterd.storage.traffic import Traffic
 from filterd.supervise.canary import filter_works
 from filterd.supervise.fleet import Fleet
 from filterd.supervise.notify import Notifier
@@ -34,7 +38,8 @@ class Watch:
         self._owner = owner
         self._live = live
         self._fleet = fleet
-        self._seen = seen
+        path = owner.settings.state_dir / "run" / "counters"
+        self._history = TrafficHistory(Traffic(owner.stores.database), path, seen)
         self._notifier = Notifier()
         self._rounds: list[asyncio.Task[Any]] = []
 
@@ -44,7 +49,7 @@ class Watch:
         self._rounds.append(tasks.spawn(self._ready(), "ready"))
         self._rounds.append(tasks.spawn(_every(_CLOCK_SECONDS, self._clock), "clock"))
         self._rounds.append(tasks.spawn(self._backups(), "backup"))
-        self._rounds.append(tasks.spawn(_every(_SEEN_SECONDS, self._seen.poll), "seen"))
+        self._rounds.append(tasks.spawn(_every(_SEEN_SECONDS, self._traffic), "traffic"))
 
     async def stop(self) -> None:
         """End every round."""
@@ -88,6 +93,14 @@ class Watch:
             await self._live.again()
         if trusted and now - known > timedelta(hours=1):
             await self._owner.stores.values.set("clock", now.isoformat())
+
+    async def _traffic(self) -> None:
+        categories = self._live.ground.taxonomy.categories
+        zone = ZoneInfo(self._live.running.policy.time_zone)
+        await self._history.poll(
+            self._owner.clock().astimezone(zone), self._live.tiers,
+            lambda name: name not in categories or categories[CategoryId(name)].sensitive,
+        )  # fmt: skip
 
     async def _backups(self) -> None:
         await asyncio.sleep(_FIRST_BACKUP_SECONDS)

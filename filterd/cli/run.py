@@ -18,6 +18,6 @@ def register(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run until SIGTERM or Ctrl-C."""
     settings = config.load(config.find(arguments.config))
-    from filterd import app  # imports everything; the other commands need not wait for it
+    from filterd.app import main  # imports everything; the other commands need not wait for it
 
-    return app.run(settings)
+    return main.run(settings)

@@ -6,7 +6,7 @@ placed by segment, so nothing about them is kept here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 SOURCES = ("neighbours", "radius", "leases")
@@ -73,6 +73,11 @@ class Presence:
         """The source says everything anew."""
         self._rows[source] = dict(list(rows.items())[:LIMIT])
         self.tell()
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """Every address with its hardware address, the strongest source first."""
+        for source in SOURCES:
+            yield from self._rows[source].items()
 
     def tell(self) -> None:
         """Hand on the table if it is not what was handed on last (also after a policy change)."""

@@ -50,7 +50,7 @@ class _Status:
             "clock_trusted": self._live.at_trusted,
             "school": {"id": identity.id, "name": identity.name},
             "workers": plain(states),
-            "upstreams": [],
+            "upstreams": await self._upstreams(),
             "lists": {"total": 0, "stale": 0, "quarantined": 0, "oldest_seconds": None},
             "decisions": {
                 "approvals": len(await stores.approvals.list("open")),
@@ -60,3 +60,13 @@ class _Status:
             },
             "selftest": None,
         }
+
+    async def _upstreams(self) -> list[dict[str, Any]]:
+        """As one worker sees them: they are the same for all."""
+        answers = await self._owner.workers.tell({"do": "upstreams"}, 2.0)
+        found = answers[0]["upstreams"] if answers else []
+        return [
+            {"address": each["name"], "zone": each["zone"], "healthy": each["state"] == "up",
+             "rtt_ms": round(each["rtt"] * 1000, 1), "failures": each["failures"]}
+            for each in found
+        ]  # fmt: skip

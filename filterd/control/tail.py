@@ -5,6 +5,7 @@ The rows are in the workers' memory alone; who turned it on, why and until when 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,9 @@ from filterd.control.permissions import Permission
 from filterd.control.protocol import Caller, Nothing, Refusal, Route
 
 _MAX_MINUTES = 60
+_MAX_ROWS = 1000
+_TYPES = {1: "A", 28: "AAAA", 65: "HTTPS", 64: "SVCB", 5: "CNAME", 15: "MX", 16: "TXT", 12: "PTR",
+          2: "NS", 6: "SOA", 33: "SRV"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +33,9 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows after a position of an earlier answer."""
+    """Rows after the id of one."""
 
-    after: str | None = None
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,37 @@ class DebugView:
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._view: View | None = None
+        self._rows: deque[dict[str, Any]] = deque(maxlen=_MAX_ROWS)
+        self._positions: dict[int, int] = {}
+        self._next = 1
 
     @property
     def running(self) -> View | None:
         """The view that runs now, or None."""
         if self._view is not None and self._view.until <= self._owner.clock():
-            self._view = None
+            self._forget()
         return self._view
+
+    def _forget(self) -> None:
+        self._view = None
+        self._rows.clear()
+        self._positions.clear()
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """The latest rows of all workers, numbered in the order in which they were fetched."""
+        after = min(self._positions.values(), default=0)
+        answers = await self._owner.workers.tell({"do": "rows", "after": after})
+        fresh = []
+        for worker, answer in enumerate(answers):
+            rows, position = answer.get("rows", ()), self._positions.get(worker, 0)
+            if rows and rows[-1]["id"] < position:
+                position = 0  # a new worker counts from one again
+            fresh += [row for row in rows if row["id"] > position]
+            self._positions[worker] = rows[-1]["id"] if rows else position
+        for row in sorted(fresh, key=lambda row: str(row["at"])):
+            self._rows.append(_shown(row, self._next))
+            self._next += 1
+        return list(self._rows)
 
     async def begin(
         self, author: Caller, minutes: int, reason: str, approver: str | None
@@ -71,7 +99,7 @@ class DebugView:
     async def end(self, caller: Caller) -> None:
         """Stop it; the rows are gone."""
         if self._view is not None:
-            self._view = None
+            self._forget()
             await self._owner.audit(caller, "tail.stop")
         await self._owner.workers.tell({"do": "tail", "until": 0})
 
@@ -121,21 +149,8 @@ class _Tail:
     async def rows(self, caller: Caller, request: Rows) -> dict[str, Any]:
         if self._view.running is None:
             raise Refusal("denied", "Chế độ xem trực tiếp đang tắt", "The debug view is off")
-        after = _positions(request.after)
-        answers = await self._owner.workers.tell({"do": "rows", "after": min(after, default=0)})
-        items = [
-            {**row, "id": f"{worker}:{row['id']}"}
-            for worker, answer in enumerate(answers)
-            for row in answer.get("rows", ())
-            if worker >= len(after) or row["id"] > after[worker]
-        ]
-        last = [
-            max((row["id"] for row in answer.get("rows", ())),
-                default=after[worker] if worker < len(after) else 0)
-            for worker, answer in enumerate(answers)
-        ]  # fmt: skip
-        items.sort(key=lambda row: str(row.get("at")))
-        return {"items": items, "after": ".".join(map(str, last))}
+        after = request.after or 0
+        return {"items": [row for row in await self._view.rows() if row["id"] > after]}
 
     async def state(self, caller: Caller, request: Nothing) -> dict[str, Any]:
         view = self._view.running
@@ -148,7 +163,8 @@ class _Tail:
         }
 
 
-def _positions(after: str | None) -> list[int]:
-    """The position in each worker's rows; answers carry it as `after`."""
-    parts = (after or "").split(".")
-    return [int(part) for part in parts if part.isdigit()]
+def _shown(row: Mapping[str, Any], number: int) -> dict[str, Any]:
+    kind = _TYPES.get(row["qtype"], f"TYPE{row['qtype']}")
+    return {"id": number, "at": row["at"], "client": row["client"], "name": row["name"],
+            "type": kind, "tier": row["tier"], "verdict": row["outcome"],
+            "category": row["category"]}  # fmt: skip

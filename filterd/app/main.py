@@ -1,0 +1,35 @@
+"""`filterd run`: the service until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+
+from filterd import tasks
+from filterd.app.service import Service
+from filterd.config import Settings
+
+_log = logging.getLogger("filterd")
+
+
+def run(settings: Settings) -> int:
+    """Run the service until SIGTERM or SIGINT; gives the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    return asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    service = Service(settings)
+    loop.add_signal_handler(signal.SIGHUP, lambda: tasks.spawn(service.reload(), "reload"))
+    try:
+        await service.start(lambda text: print(text, file=sys.stdout, flush=True))
+        await stop.wait()
+    finally:
+        await service.stop()
+    return 0
