@@ -1,0 +1,220 @@
+"""From kept summaries to the status of a school's month, by the method of `filterd.evidence`.
+
+Owns `assessments` and `failing`. Ingest marks months stale; `sweep` works them off, in any number
+of office processes at once. A month without a row means: nothing was enrolled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from datetime import date, timedelta
+from functools import cache
+from typing import Any, cast
+
+from sqlalchemy import Connection, and_, delete, insert, or_, select
+
+from admin_ui.office.database import Office, mark_stale, months_back, upsert
+from admin_ui.office.ingest import summary_of
+from admin_ui.office.tables import (
+    assessments,
+    efficacy,
+    failing,
+    proofs,
+    schools,
+    settings,
+    stale,
+    summaries,
+)
+from filterd.evidence import method
+from filterd.evidence.decision import Decision, decide
+from filterd.evidence.indicators import Facts, Indicator, Period, Proof, Verdict, compute
+from filterd.evidence.records import Efficacy, Summary
+
+BATCH = 100
+GRACE_DAYS = 2
+"""A day's summary is missed only when it is this old: it is made and carried after midnight."""
+REOPEN_DAYS = 5
+"""For so long after a month's end late summaries are waited for every day."""
+
+
+@cache
+def current_method() -> method.Method:
+    """The method in force here."""
+    return method.load()
+
+
+def sweep(office: Office) -> int:
+    """Assess a batch of stale months; how many were done (0: nothing is left)."""
+    with office.write() as connection:
+        query = select(stale.c.school, stale.c.month).limit(BATCH)
+        if office.postgres:
+            query = query.with_for_update(skip_locked=True)
+        due = list(connection.execute(query))
+        for school, month in due:
+            same = and_(stale.c.school == school, stale.c.month == month)
+            connection.execute(delete(stale).where(same))
+            assess(connection, office, school, month)
+    return len(due)
+
+
+def sweep_all(office: Office) -> int:
+    """Everything that is stale now."""
+    done = 0
+    while n := sweep(office):
+        done += n
+    return done
+
+
+def new_day(office: Office) -> bool:
+    """Once a local day: every enrolled school's open months are stale, for silence counts too."""
+    today = office.today()
+    with office.write() as connection:
+        row = connection.execute(select(settings.c.value).where(settings.c.key == "day")).scalar()
+        if row == today.isoformat():
+            return False
+        done = {"key": "day", "value": today.isoformat()}
+        connection.execute(
+            upsert(connection, settings)
+            .values(**done)
+            .on_conflict_do_update(index_elements=["key"], set_={"value": done["value"]})
+        )
+        query = select(schools.c.id).where(schools.c.enrolled.is_not(None))
+        for school in connection.execute(query).scalars().all():
+            for month in _open_months(today):
+                mark_stale(connection, school, month)
+    return True
+
+
+def _open_months(today: date) -> list[str]:
+    month = today.isoformat()[:7]
+    return months_back(month, 2 if today.day <= REOPEN_DAYS else 1)
+
+
+def assess(connection: Connection, office: Office, school: str, month: str) -> Decision | None:
+    """Compute and store one month of one school; None: nothing was enrolled then."""
+    query = select(schools.c.enrolled).where(schools.c.id == school)
+    enrolled = connection.execute(query).scalar()
+    if enrolled is None or enrolled[:7] > month:
+        return None
+    kept = _kept(connection, school, month)
+    days = [summary_of(row.envelope) for row in kept]
+    period = Period.month(month, as_of(days, office.today()))
+    facts = Facts.gather(
+        period, days, date.fromisoformat(enrolled), _efficacy(connection, days),
+        _proof(connection, school, month),
+    )  # fmt: skip
+    found = compute(facts, current_method())
+    actions = facts.days[-1]["governance"]["actions"] if facts.days else []
+    decision = decide(found, current_method(), actions, min(office.today(), period.last))
+    late = sum(row.late for row in kept)
+    _store(connection, office, (school, month), (facts, found, decision, late))
+    return decision
+
+
+def as_of(days: Iterable[Summary], today: date) -> date:
+    """The last day that is due: yesterday when it came already, else the day before it."""
+    yesterday = today - timedelta(days=1)
+    came = {each["day"] for each in days}
+    if yesterday.isoformat() in came:
+        return yesterday
+    return today - timedelta(days=GRACE_DAYS)
+
+
+def _kept(connection: Connection, school: str, month: str) -> list[Any]:
+    return list(
+        connection.execute(
+            select(summaries.c.envelope, summaries.c.late).where(
+                summaries.c.school == school,
+                summaries.c.day >= f"{month}-01",
+                summaries.c.day <= f"{month}-31",
+            )
+        )
+    )
+
+
+def _efficacy(connection: Connection, days: list[Summary]) -> Efficacy | None:
+    if not days:
+        return None
+    newest = max(days, key=lambda each: (each["day"], each["counter"]))
+    query = select(efficacy.c.body).where(efficacy.c.list_index == newest["policy"]["index"])
+    body = connection.execute(query).scalar()
+    return None if body is None else cast("Efficacy", json.loads(body))
+
+
+def _proof(connection: Connection, school: str, month: str) -> Proof | None:
+    judged = and_(proofs.c.school == school, proofs.c.month == month, proofs.c.passed.is_not(None))
+    results = list(connection.execute(select(proofs.c.passed).where(judged)).scalars())
+    return Proof(len(results), sum(results)) if results else None
+
+
+Result = tuple[Facts, Any, Decision, int]
+
+
+def _store(connection: Connection, office: Office, key: tuple[str, str], result: Result) -> None:
+    school, month = key
+    facts, found, decision, late = result
+    where = and_(assessments.c.school == school, assessments.c.month == month)
+    connection.execute(delete(assessments).where(where))
+    connection.execute(
+        delete(failing).where(and_(failing.c.school == school, failing.c.month == month))
+    )
+    exposure = found["I1"].parts
+    connection.execute(
+        insert(assessments).values(
+            month=month, school=school, status=decision.status.value,
+            as_of=facts.period.as_of.isoformat(), method=current_method().version,
+            made=office.moment(), days=len(facts.days), late=late,
+            exposed_s=exposure.get("exposed_s", 0), enforcing_s=exposure.get("enforcing_s", 0),
+            indicators=json.dumps([_plain(each) for each in found.values()]),
+            reasons=json.dumps([dataclasses.asdict(each) for each in decision.reasons]),
+            limits=json.dumps(decision.limits),
+            newest=json.dumps(_newest(facts), ensure_ascii=False),
+        )
+    )  # fmt: skip
+    bad = [
+        {"month": month, "school": school, "indicator": each.id, "verdict": each.verdict.value,
+         "reason": each.reason}
+        for each in found.values()
+        if each.verdict in (Verdict.FAIL, Verdict.WARN)
+        or (each.verdict is Verdict.UNMEASURED and each.id not in decision.limits)
+        or each.id in {reason.indicator for reason in decision.reasons}
+    ]  # fmt: skip
+    if bad:
+        connection.execute(insert(failing), bad)
+
+
+def _plain(each: Indicator) -> dict[str, object]:
+    found = {f.name: getattr(each, f.name) for f in dataclasses.fields(each)}
+    return {**found, "parts": dict(each.parts)}
+
+
+def _newest(facts: Facts) -> dict[str, object]:
+    """What the school page shows of the newest day besides the indicators."""
+    if not facts.days:
+        return {}
+    day = facts.days[-1]
+    return {
+        "day": day["day"], "software": day["software"], "policy": day["policy"],
+        "facility": day["facility"], "clock": day["clock"], "tiers": sorted(day["tiers"]),
+        "lists": [
+            {key: each[key] for key in ("id", "category", "entries", "checked_h", "intact")}
+            for each in day["lists"]
+        ],
+        "failed": day["selftest"]["failed"][:20], "roles": day["governance"]["roles"],
+        "last_review": day["governance"]["last_review"], "actions": day["governance"]["actions"],
+    }  # fmt: skip
+
+
+def stale_left(office: Office) -> int:
+    """How many months wait for their assessment."""
+    return len(office.rows(select(stale.c.school)))
+
+
+def reassess_index(connection: Connection, index: str, today: date) -> None:
+    """A laboratory result came: the open months of every school must be looked at again."""
+    wanted = or_(schools.c.last_day.is_not(None), schools.c.enrolled.is_not(None))
+    for school in connection.execute(select(schools.c.id).where(wanted)).scalars().all():
+        for month in _open_months(today):
+            mark_stale(connection, school, month)

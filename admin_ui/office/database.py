@@ -1,0 +1,171 @@
+"""The office's database: opening, migrating, months of summaries. SQLite by default, PostgreSQL.
+
+Owns the engine. Knows no noun; the statements stand with their nouns.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select, text
+from sqlalchemy.engine import make_url
+
+from admin_ui.office.tables import metadata, schema_version, stale, summaries
+from filterd.errors import StorageError
+
+VERSION = 1
+"""The schema's number; a step from n to n+1 stands in `STEPS[n]`."""
+STEPS: dict[int, Callable[[Connection], None]] = {}
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+_MIGRATING = 0x66696C74  # any number that is ours: the advisory lock of the schema
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What every noun works with: the engine, the clock, where keys and bundles lie."""
+
+    engine: Engine
+    state_dir: Path
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    zone: ZoneInfo = ZONE
+
+    @property
+    def postgres(self) -> bool:
+        return self.engine.dialect.name == "postgresql"
+
+    def today(self) -> date:
+        """The office's local date."""
+        return self.clock().astimezone(self.zone).date()
+
+    def moment(self) -> str:
+        """Now, as the tables hold it."""
+        return self.clock().astimezone(UTC).isoformat(timespec="seconds")
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction; on SQLite it takes the write lock at once, so nothing fails half-way."""
+        with self.engine.connect() as connection:
+            if not self.postgres:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.begin()
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading one consistent state."""
+        with self.engine.connect() as connection:
+            if not self.postgres:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+
+    def rows(self, statement: Any) -> list[dict[str, Any]]:
+        """Every row of one query."""
+        with self.read() as connection:
+            return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def default_url(state_dir: Path) -> str:
+    """The SQLite file of a state directory."""
+    return f"sqlite:///{state_dir / 'office.db'}"
+
+
+def open_office(url: str, state_dir: Path, clock: Callable[[], datetime] | None = None) -> Office:
+    """Open and migrate; StorageError for a database of a newer version."""
+    parsed = make_url(url)
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    sqlite = parsed.drivername.startswith("sqlite")
+    options: dict[str, Any] = (
+        {"connect_args": {"timeout": 10.0}} if sqlite else {"pool_size": 8, "max_overflow": 8}
+    )
+    engine = create_engine(parsed, pool_pre_ping=not sqlite, **options)
+    if sqlite:
+        _set_up_sqlite(engine)
+    office = Office(engine, state_dir) if clock is None else Office(engine, state_dir, clock)
+    with office.write() as connection:
+        _migrate(connection, office.postgres)
+    return office
+
+
+def _set_up_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # BEGIN is written by `write`, not guessed
+        for pragma in (
+            "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000",
+            "cache_size=-32000", "mmap_size=268435456",
+        ):  # fmt: skip
+            connection.execute(f"PRAGMA {pragma}")
+
+
+def _migrate(connection: Connection, postgres: bool) -> None:
+    if postgres:  # several office processes may start at once
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
+    metadata.create_all(connection)
+    found = connection.execute(select(func.max(schema_version.c.number))).scalar()
+    if found is None:
+        connection.execute(insert(schema_version).values(number=VERSION))
+        return
+    if found > VERSION:
+        raise StorageError(
+            f"the database was written by a newer filterd (schema {found}, this one: {VERSION})"
+        )
+    for number in range(found, VERSION):
+        STEPS[number](connection)
+        connection.execute(insert(schema_version).values(number=number + 1))
+
+
+def next_month(month: str) -> str:
+    """The month after "2026-11"."""
+    year, number = int(month[:4]), int(month[5:7])
+    return f"{year + number // 12}-{number % 12 + 1:02d}"
+
+
+def months_back(month: str, n: int) -> list[str]:
+    """The n months that end with `month`, oldest first."""
+    count = int(month[:4]) * 12 + int(month[5:7]) - 1
+    return [f"{k // 12}-{k % 12 + 1:02d}" for k in range(count - n + 1, count + 1)]
+
+
+def ensure_month(connection: Connection, month: str) -> None:
+    """On PostgreSQL: the partition for this month's summaries (a day outside any is refused)."""
+    if connection.dialect.name != "postgresql":
+        return
+    first, after = f"{month}-01", f"{next_month(month)}-01"
+    name = f"{summaries.name}_{month.replace('-', '_')}"
+    if not month.replace("-", "").isdigit():
+        raise ValueError(month)
+    connection.execute(
+        text(
+            f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {summaries.name} "
+            f"FOR VALUES FROM ('{first}') TO ('{after}')"
+        )
+    )
+
+
+def mark_stale(connection: Connection, school: str, month: str) -> None:
+    """This school's month must be assessed anew."""
+    connection.execute(upsert(connection, stale).values(school=school, month=month)
+                       .on_conflict_do_nothing())  # fmt: skip
+
+
+def upsert(connection: Connection, table: Any) -> Any:
+    """An insert that can say what happens on a conflict, in the dialect of the connection."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as dialect_insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert as dialect_insert  # type: ignore[assignment]
+    return dialect_insert(table)
