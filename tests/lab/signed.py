@@ -37,35 +37,48 @@ many TXT "one" "two"
 caa CAA 0 issue "ca.example"
 srv SRV 1 2 443 www
 """
+LAB = (
+    ZONE.replace("signed.example", "lab.example")
+    .replace("many TXT", "big TXT {big}\nmany TXT")
+    .replace("{big}", " ".join(f'"{number:0200d}"' for number in range(12)))
+    + "".join(f"h{number} A 198.51.{number // 250}.{number % 250 + 1}\n" for number in range(1000))
+    + "".join(f"sixty A 203.0.113.{number + 1}\n" for number in range(60))
+)
+"""A larger zone with three RSA keys, so that its DNSKEY does not fit 512 octets."""
 BOGUS = (
     "$TTL 300\n@ IN SOA ns h 1 1800 900 604800 60\n@ IN NS ns\nns A 127.0.0.1\nwww A 192.0.2.66\n"
 )
 
 
-def _sign(folder: Path, zone: str, text: str) -> str:
+_ECDSA = ("-a", "ECDSAP256SHA256")
+_RSA = ("-a", "RSASHA256", "-b", "2048")
+
+
+def _sign(folder: Path, zone: str, text: str, kind: tuple[str, ...] = _ECDSA, keys: int = 1) -> str:
     """Write and sign a zone; its key-signing DNSKEY in presentation form."""
     file = folder / f"{zone}.zone"
     file.write_text(text)
-    keygen = ["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-K", str(folder)]
-    for flags in (["-f", "KSK"], []):
+    keygen = ["dnssec-keygen", "-q", *kind, "-K", str(folder)]
+    for flags in (["-f", "KSK"], *[[] for _ in range(keys)]):
         subprocess.run([*keygen, *flags, zone], check=True, capture_output=True)
     sign = ["dnssec-signzone", "-q", "-S", "-K", str(folder), "-o", zone, "-f", f"{file}.signed"]
     subprocess.run([*sign, str(file)], check=True, capture_output=True, cwd=folder)
-    keys = [path.read_text() for path in folder.glob(f"K{zone}.*.key")]
-    return next(line for key in keys for line in key.splitlines() if " 257 3 " in line)
+    found = [path.read_text() for path in folder.glob(f"K{zone}.*.key")]
+    return next(line for key in found for line in key.splitlines() if " 257 3 " in line)
 
 
 @contextlib.contextmanager
 def signed_upstream(folder: Path) -> Iterator[int]:
-    """The port of an unbound that validates `signed.example` and finds `bogus.example` bogus."""
+    """The port of an unbound that validates `signed.example` and `lab.example` and finds `bogus.example` bogus."""
     authority, port = free_port(), free_port()
     anchors = [_sign(folder, "signed.example", ZONE), _sign(folder, "bogus.example", BOGUS)]
     # another key than the one that signed: nothing in this zone validates
     (folder / "other").mkdir()
     anchors[1] = _sign(folder / "other", "bogus.example", BOGUS)
+    anchors.append(_sign(folder, "lab.example", LAB, _RSA, keys=2))
     named = "\n".join(
         f'zone "{zone}" {{type primary; file "{folder}/{zone}.zone.signed"; check-names ignore;}};'
-        for zone in ("signed.example", "bogus.example")
+        for zone in ZONES
     )
     (folder / "named.conf").write_text(
         f'options {{directory "{folder}"; listen-on port {authority} {{127.0.0.1;}}; '
@@ -82,8 +95,7 @@ def signed_upstream(folder: Path) -> Iterator[int]:
         f'  module-config: "validator iterator"\n'
         f"  local-zone: example. nodefault\n{quoted}\n"
         + "".join(
-            f"stub-zone:\n  name: {zone}\n  stub-addr: 127.0.0.1@{authority}\n"
-            for zone in ("signed.example", "bogus.example")
+            f"stub-zone:\n  name: {zone}\n  stub-addr: 127.0.0.1@{authority}\n" for zone in ZONES
         )
         + "remote-control:\n  control-enable: no\n"
     )
@@ -99,7 +111,11 @@ def signed_upstream(folder: Path) -> Iterator[int]:
             stack.callback(child.kill)
         _wait(authority, "signed.example")
         _wait(port, "www.signed.example")
+        _wait(port, "www.lab.example")
         yield port
+
+
+ZONES = ("signed.example", "bogus.example", "lab.example")
 
 
 def _wait(port: int, name: str) -> None:
