@@ -37,6 +37,7 @@ from filterd.resolve.cache import Cache
 from filterd.resolve.handler import Equipment, Handler
 from filterd.resolve.ports import Running
 from filterd.resolve.tail import Tail
+from filterd.upstream.canaries import WithCanaries
 from filterd.upstream.pool import Pool
 from filterd.upstream.settings import PoolSettings, Strategy
 from filterd.wire.names import from_text, to_wire
@@ -141,7 +142,7 @@ class Serving:
     def _equipment(self, frame: Mapping[str, Any], cache: Mapping[str, Any]) -> Equipment:
         secret = bytes.fromhex(frame["secret"]) if "secret" in frame else secrets.token_bytes(16)
         return Equipment(
-            exchanger=self._pool,
+            exchanger=WithCanaries(self._pool),
             counters=self.counters,
             memo=self._memo,
             seen=Seen(secrets.token_bytes(16)),

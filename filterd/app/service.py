@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from filterd.app import lists, stores
+from filterd.app.evidence import Evidence
 from filterd.app.first_start import first_account, policy_files, welcome
 from filterd.app.methods import Methods, Parts
 from filterd.app.presence import PresenceWatch
@@ -26,6 +27,7 @@ from filterd.app.seen import SeenLately
 from filterd.app.state_dir import Holder
 from filterd.app.watch import Watch
 from filterd.config import Settings
+from filterd.control.evidence import routes as evidence_routes
 from filterd.control.owner import Owner
 from filterd.control.server import ControlServer
 from filterd.control.signin import Passwords, SignIn
@@ -77,8 +79,10 @@ class Service:
         seen = SeenLately(fleet, owner.clock, lambda: live.running.policy.time_zone)
         keeper = refresher(settings, live, owner.clock)
         methods = Methods(owner, live, sign_in, Parts(seen, who, keeper))
+        evidence = Evidence(owner, live, seen)
+        routes = {**methods.routes, **evidence_routes(owner, evidence.door)}
         server = ControlServer(
-            methods.routes, sign_in.identify,
+            routes, sign_in.identify,
             lambda: frozenset(page.pid for page in pages if page.pid is not None),
         )  # fmt: skip
         await server.start(settings.control_socket)
@@ -86,11 +90,15 @@ class Service:
         for page in pages:
             page.start()
             self._closing.append(page.stop)
-        await self._metrics(Readings(settings, live, fleet))
+        gathered = Readings(settings, live, fleet)
+        gathered.add(evidence.readings)
+        await self._metrics(gathered)
         watch = Watch(owner, live, fleet, seen)
         await watch.start()
         self._closing.append(watch.stop)
         self._closing.append(spawn(keeper.run(), "lists.refresher").cancel)
+        await evidence.start()
+        self._closing.append(evidence.stop)
         shown = {page.module.rpartition(".")[2]: page.address for page in pages}
         say(welcome(settings, shown, password))
 

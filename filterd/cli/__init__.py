@@ -19,7 +19,9 @@ COMMANDS: tuple[str, ...] = (
     "firewall",
     "lists",
     "policy",
+    "report",
     "run",
+    "selftest",
     "setup",
     "verdicts",
 )

@@ -72,7 +72,9 @@ class Meter:
     async def tick(self) -> Tick:
         """Observe once and count the time since the last observation."""
         enforcing, answered = await self._enforcing()
-        online, closed = self._school.online(), self._school.closed_when_down()
+        online, closed = await self._school.online(), self._school.closed_when_down()
+        # A pause leaves the floor in force, yet it is counted as exposure: on purpose, all of it.
+        paused = self._school.paused()
         if not answered and closed:
             # No names and no way around: to the pupils the Internet is down.
             online = False
@@ -81,8 +83,8 @@ class Meter:
             uptime=self._machine.uptime(),
             wall=self._school.now() if self._school.clock_trusted() else None,
             internet=online,
-            enforcing=enforcing,
-            paused=self._school.paused(),
+            enforcing=False if paused else enforcing,
+            paused=paused,
             closed=closed,
         )
         before = self.account.last

@@ -71,7 +71,7 @@ class School(Protocol):
     def clock_trusted(self) -> bool:
         """Whether the wall clock may be believed."""
 
-    def online(self) -> bool | None:
+    async def online(self) -> bool | None:
         """Whether the Internet can be reached; None: not known."""
 
     def paused(self) -> bool:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -25,13 +25,13 @@ from filterd.evidence.exposure import Account
 from filterd.evidence.indicators import Facts, Period
 from filterd.evidence.meter import Meter
 from filterd.evidence.method import Method, load
-from filterd.evidence.ports import School
+from filterd.evidence.ports import Running, School
 from filterd.evidence.records import Summary
 from filterd.evidence.selftest.tally import Counts
 from filterd.evidence.service_hours import ServiceHours
 from filterd.evidence.summary import decode
 from filterd.policy.model import SchoolCalendar
-from filterd.storage.evidence import EvidenceStore
+from filterd.storage.evidence import EvidenceStore, StoredSummary
 
 _log = logging.getLogger("filterd.evidence")
 TICK_S = 10.0
@@ -67,11 +67,13 @@ class Recorder:
         self.daybook = Daybook(Desk(store, school, self.method, self.key))
         self.courier = Courier(store, school.now)
         self._turn = 0
+        self._shown = Snapshot(self.meter.account, None, None, 0, None)
         self._loops: list[asyncio.Task[Any]] = []
 
     async def start(self) -> None:
         """Go on where the last run stopped."""
         await self.meter.load()
+        await self.refresh()
         self._loops = [
             tasks.spawn(self._every(TICK_S, self._tick), "evidence-meter"),
             tasks.spawn(self._every(HOUR_S, self._test, FIRST_TEST_S), "evidence-selftest"),
@@ -91,13 +93,13 @@ class Recorder:
 
     async def examine(self, whole: bool = True) -> Examination:
         """The self-test on demand; `whole` asks the whole must-allow pack."""
-        return await self.examiner.examine(AT_ONCE, None if whole else self._turn)
+        found = await self.examiner.examine(AT_ONCE, None if whole else self._turn)
+        await self.refresh()
+        return found
 
     async def answer_challenge(self, nonce: str, tier: str) -> signing.Signed:
         """The signed result of twelve canaries on this tier's path."""
-        running = self._school.running()
-        if running is None:
-            raise EvidenceError("unavailable", "no policy is running yet")
+        running = self.running()
         checked = challenge.checked_nonce(nonce)
         now = self._school.now()
         gathered = await self._school.gather(self.today())
@@ -108,10 +110,11 @@ class Recorder:
     async def facts(self, period: Period) -> Facts:
         """The period's facts from this device's own signed summaries, and today's as it stands."""
         stored = await self._store.summaries(period.first.isoformat(), period.last.isoformat())
-        summaries = [decode(signing.decode(each.envelope).body) for each in stored]
+        summaries = await asyncio.to_thread(_opened, stored)
         if period.first <= self.today() <= period.last:
             summaries.append(await self.daybook.so_far(self.meter.account))
-        since = min((date.fromisoformat(s["day"]) for s in summaries), default=None)
+        oldest = await self._store.oldest_day()
+        since = date.fromisoformat(oldest) if oldest else self.today()
         return Facts.gather(period, summaries, since)
 
     async def today_so_far(self) -> Summary:
@@ -127,16 +130,28 @@ class Recorder:
         office = await self._office()
         return None if office is None else await self.courier.deliver(office)
 
-    async def snapshot(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
+        """As of the last round; nothing is asked of the database."""
+        return replace(self._shown, account=self.meter.account)
+
+    async def refresh(self) -> None:
+        """Take what the snapshot shows from the store."""
         newest = await self._store.newest_selftest()
         waiting = await self._store.unsent(500)
-        return Snapshot(
+        self._shown = Snapshot(
             account=self.meter.account,
             newest=cast("Counts", newest.counts) if newest else None,
             newest_at=datetime.fromisoformat(newest.at) if newest else None,
             spooled=len(waiting),
             oldest_unsent=date.fromisoformat(waiting[0].day) if waiting else None,
         )
+
+    def running(self) -> Running:
+        """The policy in force; EvidenceError `unavailable` before the first one."""
+        running = self._school.running()
+        if running is None:
+            raise EvidenceError("unavailable", "no policy is running yet")
+        return running
 
     def today(self) -> date:
         """The school's local date."""
@@ -154,6 +169,7 @@ class Recorder:
     async def _test(self) -> None:
         self._turn += 1
         await self.examiner.examine(SCHEDULED, self._turn)
+        await self.refresh()
 
     async def _close_and_send(self) -> None:
         await self.daybook.close_days(self.meter.account)
@@ -162,6 +178,7 @@ class Recorder:
             (today - timedelta(days=40)).isoformat(), (today - timedelta(days=5 * 366)).isoformat()
         )
         await self.deliver()
+        await self.refresh()
 
     async def _every(
         self, seconds: float, work: Callable[[], Awaitable[None]], first: float = 0.0
@@ -175,9 +192,5 @@ class Recorder:
             await asyncio.sleep(seconds)
 
 
-def counts_by_tier(counts: Counts) -> Mapping[str, Mapping[str, bool]]:
-    """tier → category → every canary of the newest run passed (for `filterd_canary_pass`)."""
-    return {
-        tier: {category: pair[0] == pair[1] for category, pair in cells.items()}
-        for tier, cells in counts["block"].items()
-    }
+def _opened(stored: list[StoredSummary]) -> list[Summary]:
+    return [decode(signing.decode(each.envelope).body) for each in stored]

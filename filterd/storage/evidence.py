@@ -126,6 +126,11 @@ class EvidenceStore:
         row = await self._database.row("SELECT * FROM summaries ORDER BY counter DESC LIMIT 1")
         return None if row is None else _summary(row)
 
+    async def oldest_day(self) -> str | None:
+        """The day of this device's first summary."""
+        row = await self._database.row("SELECT min(day) AS day FROM summaries")
+        return None if row is None else row["day"]
+
     async def summaries(self, first: str, last: str) -> list[StoredSummary]:
         """Those of the local days in [first, last], by counter."""
         rows = await self._database.rows(

@@ -86,7 +86,7 @@ class FakeSchool:
     def clock_trusted(self) -> bool:
         return self.trusted
 
-    def online(self) -> bool | None:
+    async def online(self) -> bool | None:
         return self.internet
 
     def paused(self) -> bool:

@@ -154,6 +154,18 @@ def test_the_qr_code_holds_digest_and_signature(keys: Path) -> None:
     assert render.qr(said).startswith("<svg")
 
 
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_a_school_on_its_first_day_gets_a_report_too(keys: Path, language: str) -> None:
+    key = signing.device_key(keys)
+    facts = Facts.gather(Period.month("2026-11", date(2026, 11, 21)), [])
+    sources = record.Sources(
+        shipped(words()), facts, METHOD, {}, calendar.load(), date(2026, 11, 21)
+    )
+    said = record.build(sources, key)
+    assert said["status"] == "insufficient"
+    assert ("KHÔNG ĐỦ DỮ LIỆU" if language == "vi" else "INSUFFICIENT") in page(said, language)
+
+
 def test_names_of_staff_do_not_travel_in_a_summary() -> None:
     assert "Người" not in str(fact(checked(GOVERNANCE)))
 

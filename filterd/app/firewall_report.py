@@ -1,0 +1,63 @@
+"""What the last `filterd firewall check` found, as facts for the evidence.
+
+The check needs rights that the supervisor does not have, so it runs on its own (systemd timer) and
+leaves its findings in `run/firewall-check.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from filterd.config import Settings
+from filterd.evidence.records import BypassFact
+
+FILE = "firewall-check.json"
+FRESH = timedelta(hours=26)
+TESTS = ("dns_redirected", "dot_dropped", "doh_addresses", "ipv6_path")
+_SUBJECTS = (
+    ("ipv6_path", "IPv6"),
+    ("dns_redirected", "another resolver"),
+    ("dot_dropped", "DNS over TLS"),
+    ("doh_addresses", "DNS over HTTPS"),
+)
+
+
+def deployment(settings: Settings) -> str:
+    """inline where the settings name the school's interfaces, else dns_only."""
+    return "inline" if settings.gateway.interfaces else "dns_only"
+
+
+def closed(settings: Settings) -> bool:
+    """Whether a fresh check proved that nothing gets around the filter."""
+    found = _findings(settings)
+    return found is not None and bool(found) and all(each["good"] for each in found)
+
+
+def bypass_facts(settings: Settings) -> dict[str, BypassFact]:
+    """The four firewall tests. In line without a fresh check they count as not executed, which the
+    method takes for a failure; beside the line they do not apply."""
+    if deployment(settings) != "inline":
+        return {
+            test: {"passed": 0, "executed": 0, "not_applicable": "not_inline"} for test in TESTS
+        }
+    facts: dict[str, BypassFact] = {test: {"passed": 0, "executed": 0} for test in TESTS}
+    for each in _findings(settings) or ():
+        test = next((name for name, words in _SUBJECTS if words in each["subject"]), None)
+        if test is not None:
+            facts[test]["executed"] += 1
+            facts[test]["passed"] += bool(each["good"])
+    return facts
+
+
+def _findings(settings: Settings) -> list[dict[str, Any]] | None:
+    path = settings.state_dir / "run" / FILE
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+        at = datetime.fromisoformat(raw["at"])
+        if not timedelta(minutes=-10) < datetime.now(UTC) - at < FRESH:
+            return None
+        return [{"subject": str(f["subject"]), "good": bool(f["good"])} for f in raw["findings"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
