@@ -29,6 +29,7 @@ from filterd.app.watch import Watch
 from filterd.config import Settings
 from filterd.control.evidence import routes as evidence_routes
 from filterd.control.owner import Owner
+from filterd.control.protocol import Routes
 from filterd.control.server import ControlServer
 from filterd.control.signin import Passwords, SignIn
 from filterd.errors import StorageError
@@ -81,15 +82,7 @@ class Service:
         methods = Methods(owner, live, sign_in, Parts(seen, who, keeper))
         evidence = Evidence(owner, live, seen)
         routes = {**methods.routes, **evidence_routes(owner, evidence.door)}
-        server = ControlServer(
-            routes, sign_in.identify,
-            lambda: frozenset(page.pid for page in pages if page.pid is not None),
-        )  # fmt: skip
-        await server.start(settings.control_socket)
-        self._closing.append(server.stop)
-        for page in pages:
-            page.start()
-            self._closing.append(page.stop)
+        await self._doors(routes, sign_in, pages)
         gathered = Readings(settings, live, fleet)
         gathered.add(evidence.readings)
         await self._metrics(gathered)
@@ -101,6 +94,18 @@ class Service:
         self._closing.append(evidence.stop)
         shown = {page.module.rpartition(".")[2]: page.address for page in pages}
         say(welcome(settings, shown, password))
+
+    async def _doors(self, routes: Routes, sign_in: SignIn, pages: list[Page]) -> None:
+        """The control socket, then the pages that speak through it."""
+        server = ControlServer(
+            routes, sign_in.identify,
+            lambda: frozenset(page.pid for page in pages if page.pid is not None),
+        )  # fmt: skip
+        await server.start(self.settings.control_socket)
+        self._closing.append(server.stop)
+        for page in pages:
+            page.start()
+            self._closing.append(page.stop)
 
     async def _policy(self) -> LivePolicy:
         """The last policy that ran, from its file, so that no database is needed to filter."""
