@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, timedelta
 
 from filterd.app.seen import SeenLately
 from filterd.evidence.suppression import Cell
@@ -23,17 +23,12 @@ class DayCells:
         self._tables: dict[date, Table] = {}
 
     def take(self) -> None:
-        """Sum up what was seen of today so far; called every minute."""
+        """Sum up what was seen of today so far and of the day that ended; called every minute."""
         today = self._today()
-        marks: dict[tuple[str, str], Counter[str]] = {}
-        for (_, tier, category), uses in self._seen.refusals().items():
-            marks.setdefault((tier, category), Counter()).update(uses)
-        table: Table = {}
-        for (tier, category), uses in marks.items():
-            cell = Cell(uses.total(), len(uses), max(uses.values(), default=0))
-            table.setdefault(tier, {})[category] = cell
-        if table or today not in self._tables:
-            self._tables[today] = table
+        for day in (today - timedelta(days=1), today):
+            table = _sum(self._seen.refusals(day))
+            if table or day not in self._tables:
+                self._tables[day] = table
         for old in sorted(self._tables)[:-2]:
             del self._tables[old]
 
@@ -51,3 +46,14 @@ class DayCells:
     def places(self) -> Mapping[tuple[str, str | None, bool], int]:
         """How many sources are in each tier and segment."""
         return self._seen.places()
+
+
+def _sum(refusals: Mapping[tuple[int, str, str], Counter[str]]) -> Table:
+    marks: dict[tuple[str, str], Counter[str]] = {}
+    for (_, tier, category), uses in refusals.items():
+        marks.setdefault((tier, category), Counter()).update(uses)
+    table: Table = {}
+    for (tier, category), uses in marks.items():
+        cell = Cell(uses.total(), len(uses), max(uses.values(), default=0))
+        table.setdefault(tier, {})[category] = cell
+    return table
