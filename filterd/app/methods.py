@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from filterd.app.list_facts import ListFacts
 from filterd.app.presence import PresenceWatch
 from filterd.app.seen import SeenLately
 from filterd.control import (
@@ -38,6 +39,7 @@ class Parts:
     seen: SeenLately
     presence: PresenceWatch
     refresher: Refresher
+    lists: ListFacts
 
 
 class Methods:
@@ -58,10 +60,10 @@ class Methods:
             **lists.routes(owner, parts.refresher, lambda: live.ground.index),
             **people.routes(owner, sign_in),
             **policy.routes(owner, live, parts.seen),
-            **portal.routes(owner, live, places),
+            **portal.routes(owner, live, places, parts.lists),
             **sessions.routes(owner, sign_in),
             **small.routes(owner),
-            **status.routes(owner, live),
+            **status.routes(owner, live, parts.lists),
             **tail.routes(owner, view),
             **tickets.routes(owner, places.tier_of),
             **timed.routes(owner, live),

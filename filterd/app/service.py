@@ -19,13 +19,14 @@ from typing import Any
 from filterd.app import lists, stores
 from filterd.app.evidence import Evidence
 from filterd.app.first_start import first_account, policy_files, welcome
+from filterd.app.list_facts import ListFacts
 from filterd.app.methods import Methods, Parts
 from filterd.app.presence import PresenceWatch
 from filterd.app.readings import Readings
 from filterd.app.refreshing import refresher
 from filterd.app.seen import SeenLately
 from filterd.app.state_dir import Holder
-from filterd.app.watch import Watch
+from filterd.app.watch import Regular, Watch
 from filterd.config import Settings
 from filterd.control.evidence import routes as evidence_routes
 from filterd.control.owner import Owner
@@ -79,14 +80,17 @@ class Service:
         pages = self._pages()
         seen = SeenLately(fleet, owner.clock, lambda: live.running.policy.time_zone)
         keeper = refresher(settings, live, owner.clock)
-        methods = Methods(owner, live, sign_in, Parts(seen, who, keeper))
+        facts = ListFacts(keeper.library, owner.clock)
+        methods = Methods(owner, live, sign_in, Parts(seen, who, keeper, facts))
         evidence = Evidence(owner, live, seen)
         routes = {**methods.routes, **evidence_routes(owner, evidence.door)}
         await self._doors(routes, sign_in, pages)
+        await facts.refresh()
         gathered = Readings(settings, live, fleet)
         gathered.add(evidence.readings)
+        gathered.add(facts.readings)
         await self._metrics(gathered)
-        watch = Watch(owner, live, fleet, seen)
+        watch = Watch(owner, live, fleet, Regular(seen, facts))
         await watch.start()
         self._closing.append(watch.stop)
         self._closing.append(spawn(keeper.run(), "lists.refresher").cancel)

@@ -23,7 +23,9 @@ class Holder:
         try:
             state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             for part in PARTS:
-                (state_dir / part).mkdir(mode=0o700, exist_ok=True)
+                # the pages' users reach the control socket through their group
+                mode = 0o750 if part == "run" else 0o700
+                (state_dir / part).mkdir(mode=mode, exist_ok=True)
             path = state_dir / "run" / "holder"
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from filterd import tasks
+from filterd.app.list_facts import ListFacts
 from filterd.app.seen import SeenLately
 from filterd.app.traffic import TrafficHistory
 from filterd.control.owner import Owner
@@ -31,15 +33,24 @@ _SEEN_SECONDS = 60.0
 _MAX_LAG_SECONDS = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Regular:
+    """What is asked each minute."""
+
+    seen: SeenLately
+    lists: ListFacts
+
+
 class Watch:
     """Runs the rounds from `start` to `stop`."""
 
-    def __init__(self, owner: Owner, live: LivePolicy, fleet: Fleet, seen: SeenLately) -> None:
+    def __init__(self, owner: Owner, live: LivePolicy, fleet: Fleet, regular: Regular) -> None:
         self._owner = owner
         self._live = live
         self._fleet = fleet
         path = owner.settings.state_dir / "run" / "counters"
-        self._history = TrafficHistory(Traffic(owner.stores.database), path, seen)
+        self._history = TrafficHistory(Traffic(owner.stores.database), path, regular.seen)
+        self._lists = regular.lists
         self._notifier = Notifier()
         self._rounds: list[asyncio.Task[Any]] = []
 
@@ -95,6 +106,7 @@ class Watch:
             await self._owner.stores.values.set("clock", now.isoformat())
 
     async def _traffic(self) -> None:
+        await self._lists.refresh()
         categories = self._live.ground.taxonomy.categories
         zone = ZoneInfo(self._live.running.policy.time_zone)
         await self._history.poll(

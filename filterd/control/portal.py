@@ -11,6 +11,8 @@ from typing import Any
 
 from filterd.clients.segments import Segments
 from filterd.control.explain import shown, typed_name
+from filterd.control.glance import Lists
+from filterd.control.glance import shown as shown_lists
 from filterd.control.owner import Owner
 from filterd.control.permissions import Permission
 from filterd.control.protocol import Caller, Nothing, Refusal, Route
@@ -63,9 +65,9 @@ class Places:
             return None
 
 
-def routes(owner: Owner, live: LivePolicy, places: Places) -> dict[str, Route]:
+def routes(owner: Owner, live: LivePolicy, places: Places, lists: Lists) -> dict[str, Route]:
     """The methods of this noun."""
-    noun = _Portal(owner, live, places)
+    noun = _Portal(owner, live, places, lists)
     return {
         "portal.device": Route(Device, Permission.PORTAL, noun.device),
         "portal.why": Route(Why, Permission.PORTAL, noun.why),
@@ -74,10 +76,11 @@ def routes(owner: Owner, live: LivePolicy, places: Places) -> dict[str, Route]:
 
 
 class _Portal:
-    def __init__(self, owner: Owner, live: LivePolicy, places: Places) -> None:
+    def __init__(self, owner: Owner, live: LivePolicy, places: Places, lists: Lists) -> None:
         self._owner = owner
         self._live = live
         self._places = places
+        self._lists = lists
 
     async def device(self, caller: Caller, request: Device) -> dict[str, Any]:
         running, place = self._live.running, self._places.place(request.address)
@@ -89,7 +92,7 @@ class _Portal:
             "known": place.known,
             "revision": running.revision,
             "hash": running.hash,
-            "lists": [],
+            "lists": shown_lists(await self._lists.refresh(), self._owner.clock()),
             "state": state_word(self._live, ready, self._owner.clock()),
         }
 

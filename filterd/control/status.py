@@ -6,6 +6,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+from filterd.control.glance import Lists, at_a_glance
 from filterd.control.owner import Owner
 from filterd.control.permissions import Permission
 from filterd.control.protocol import Caller, Nothing, Route, plain
@@ -13,9 +14,9 @@ from filterd.control.timed import paused_until
 from filterd.live import LivePolicy
 
 
-def routes(owner: Owner, live: LivePolicy) -> dict[str, Route]:
+def routes(owner: Owner, live: LivePolicy, lists: Lists) -> dict[str, Route]:
     """The methods of this noun."""
-    noun = _Status(owner, live)
+    noun = _Status(owner, live, lists)
     return {"status.get": Route(Nothing, Permission.VIEW, noun.get)}
 
 
@@ -29,9 +30,10 @@ def state_word(live: LivePolicy, ready: int, at: datetime) -> str:
 
 
 class _Status:
-    def __init__(self, owner: Owner, live: LivePolicy) -> None:
+    def __init__(self, owner: Owner, live: LivePolicy, lists: Lists) -> None:
         self._owner = owner
         self._live = live
+        self._lists = lists
         self._since = owner.clock()
 
     async def get(self, caller: Caller, request: Nothing) -> dict[str, Any]:
@@ -40,6 +42,7 @@ class _Status:
         stores = self._owner.stores
         await stores.approvals.expire(now)
         identity = running.policy.identity
+        lists = at_a_glance(await self._lists.refresh(), now)
         return {
             "state": state_word(self._live, sum(s.alive for s in states), now),
             "since": self._since,
@@ -51,11 +54,11 @@ class _Status:
             "school": {"id": identity.id, "name": identity.name},
             "workers": plain(states),
             "upstreams": await self._upstreams(),
-            "lists": {"total": 0, "stale": 0, "quarantined": 0, "oldest_seconds": None},
+            "lists": lists,
             "decisions": {
                 "approvals": len(await stores.approvals.list("open")),
                 "tickets": (await stores.tickets.counts()).get("open", 0),
-                "quarantined": 0,
+                "quarantined": lists["quarantined"],
                 "unknown": 0,
             },
             "selftest": None,
