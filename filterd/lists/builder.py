@@ -21,7 +21,7 @@ from filterd.lists import fdx, shard
 from filterd.lists.badfilter import Cancelled
 from filterd.lists.entry import Rule, Why
 from filterd.lists.memory import Loaded
-from filterd.lists.parsed import Parsed, name_of_key, rule_to_json
+from filterd.lists.parsed import Parsed, half_of, name_of_key, rule_to_json
 from filterd.lists.protect import Guarded, Protection
 from filterd.policy.model import CategoryId
 
@@ -83,6 +83,7 @@ def build(lists: Sequence[Loaded], protection: Protection, exempt: Exempt, path:
         parts["rules"] = work / "rules"
         digest = fdx.write(path, head, parts)
     _count(figures, halves)
+    # A half's pages that it has from this process are counted here once, not three times.
     children = sum(half["rss_kib"] for half in halves)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Built(
@@ -138,16 +139,17 @@ def _halves(
     parsed = [loaded.parsed for loaded in lists]
     guarded = tuple(guard[0].guarded())
     children = [
-        (name, _fork(lambda name=name: _half(name, parsed, (skip, guarded, guard[1]), work)))  # type: ignore[misc]
-        for name in shard.SHARDS
+        (name, fork(lambda name=name: _half(name, parsed, (skip, guarded, guard[1]), work)))  # type: ignore[misc]
+        for name in shard.HALVES
     ]
     failed = [name for name, child in children if os.waitpid(child, 0)[1] != 0]
     if failed:
         raise ListError(f"the compiler ran out of memory or was killed (half {failed[0]})")
-    return [json.loads((work / f"{name}.json").read_text()) for name in shard.SHARDS]
+    return [json.loads((work / f"{name}.json").read_text()) for name in shard.HALVES]
 
 
-def _fork(work: Callable[[], None]) -> int:
+def fork(work: Callable[[], None]) -> int:
+    """Run `work` in a copy of this process; the copy's pid. It exits with 0 unless work raised."""
     child = os.fork()
     if child:
         return child
@@ -165,8 +167,10 @@ def _half(
     name: str, lists: Sequence[Parsed], guard: tuple[shard.Skip, Guards, Exempt], work: Path
 ) -> None:
     skip, guards, exempt = guard
-    half = shard.build(name, lists, skip)
-    mine = [guarded for guarded in guards if shard.shard_of(guarded.key) == name]
+    inherited = _resident_kib()
+    which = shard.HALVES.index(name)
+    half = shard.build(which, lists, skip)
+    mine = [guarded for guarded in guards if half_of(guarded.key) == which]
     shard.silence(half, mine, exempt)
     parts = half.write(work, name)
     report = {
@@ -176,9 +180,15 @@ def _half(
         "silenced": [[number, why, n] for (number, why), n in half.silenced.items()],
         "hits": [[number, name_of_key(key)] for number, key in half.hits],
         "parts": {part: str(path) for part, path in parts.items()},
-        "rss_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "rss_kib": max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - inherited, 0),
     }
     (work / f"{name}.json").write_text(json.dumps(report))
+
+
+def _resident_kib() -> int:
+    """What this process holds now, which at its start is all its parent's."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() // 1024
 
 
 def _head(
@@ -198,7 +208,7 @@ def _head(
     return {
         "lists": [[m.id, m.category, m.format, m.file] for m in metas],
         "names": sum(half["names"] for half in halves),
-        "pairs": {name: half["pairs"] for name, half in zip(shard.SHARDS, halves, strict=True)},
+        "pairs": {name: half["pairs"] for name, half in zip(shard.HALVES, halves, strict=True)},
     }
 
 

@@ -22,7 +22,7 @@ from filterd.errors import ListError
 from filterd.lists import job as jobs
 from filterd.lists import parsed as cache
 from filterd.lists import reader
-from filterd.lists.builder import build
+from filterd.lists.builder import build, fork
 from filterd.lists.canary import canary_lists
 from filterd.lists.entry import EXACT, SUBTREE, Why
 from filterd.lists.formats import Options
@@ -33,6 +33,9 @@ from filterd.lists.parsed import Parsed
 from filterd.lists.precedence import ListMeta
 from filterd.lists.protect import protected
 from filterd.policy.model import CategoryId, ListId
+
+AHEAD_BYTES = 1 << 18
+AHEAD_PROCESSES = 2
 
 
 def main() -> int:
@@ -66,6 +69,7 @@ def limit(memory_mib: int) -> None:
 
 
 def _run(job: Job) -> dict[str, Any]:
+    _read_ahead(job)
     lists: list[tuple[Loaded, JobList | None]] = []
     used: list[str] = []
     for wanted in job.lists:
@@ -83,6 +87,36 @@ def _run(job: Job) -> dict[str, Any]:
     guard = protected(job.protected)
     built = build([loaded for loaded, _ in lists], guard, exempt, Path(job.out))
     return {**asdict(built), "cached": used}
+
+
+def _read_ahead(job: Job) -> None:
+    """Parse large lists that are not in the cache two at a time; `read` finds them there.
+
+    What fails here fails again in `read`, which tells why.
+    """
+    if job.cache is None:
+        return
+    folder = job.cache
+    large = [each for each in job.lists if not each.members and _size(each.path) >= AHEAD_BYTES]
+    running: set[int] = set()
+    for each in sorted(large, key=lambda each: -_size(each.path)):
+        if len(running) >= AHEAD_PROCESSES:
+            running.discard(os.wait()[0])
+        running.add(fork(lambda each=each: _parse_quietly(each, folder)))  # type: ignore[misc]
+    for child in running:
+        os.waitpid(child, 0)
+
+
+def _parse_quietly(wanted: JobList, folder: str) -> None:
+    with contextlib.suppress(ListError, OSError):
+        list(read(wanted, folder, []))
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0
 
 
 def read(wanted: JobList, folder: str | None, used: list[str]) -> Iterator[Loaded]:
@@ -120,7 +154,9 @@ def _cached(
         kept.unlink(missing_ok=True)
     kind, parsed = load(path, wanted.format, options)
     fresh = Path(folder) / f"{key.hexdigest()}.{kind}.parsed"
-    cache.save(parsed, fresh)
+    part = fresh.with_name(f".{fresh.name}.{os.getpid()}.part")
+    cache.save(parsed, part)
+    part.rename(fresh)
     used.append(fresh.name)
     return kind, parsed
 

@@ -87,7 +87,7 @@ def _keys(loaded: Iterable[Loaded]) -> set[bytes]:
     return {
         key
         for each in loaded
-        for flags, group in each.parsed.groups.items()
+        for (flags, _), group in each.parsed.groups.items()
         if not flags & EXCEPTION
         for keys, _ in group.pairs()
         for key in keys
@@ -126,7 +126,7 @@ def _protected_hits(
 def _flags(loaded: Iterable[Loaded], key: bytes) -> int:
     found = 0
     for each in loaded:
-        for flags, group in each.parsed.groups.items():
+        for (flags, _), group in each.parsed.groups.items():
             if not flags & EXCEPTION and any(key in keys for keys, _ in group.pairs()):
                 found |= flags
     return found

@@ -21,9 +21,9 @@ from filterd.lists.addresses import AddressTable
 from filterd.lists.entry import BELOW, EXACT, Address
 from filterd.lists.matching import Rules
 from filterd.lists.memory import rule_candidates
-from filterd.lists.parsed import name_of_key, rule_from_json
+from filterd.lists.parsed import FIRST_HALF, name_of_key, rule_from_json
 from filterd.lists.precedence import Candidate, ListMeta, decide
-from filterd.lists.shard import SHARDS, Pair
+from filterd.lists.shard import HALVES, Pair
 from filterd.lists.texts import rule_text
 from filterd.policy.model import CategoryId, ListId
 from filterd.policy.verdict import Listing, Question
@@ -91,7 +91,7 @@ class FileTable:
             ListMeta(ListId(i), CategoryId(c), form, file)
             for i, c, form, file in mapped.head["lists"]
         )
-        self._com, self._rest = (_Half(mapped, name) for name in SHARDS)
+        self._first, self._second = (_Half(mapped, name) for name in HALVES)
         body = json.loads(bytes(mapped.sections["rules"]))
         self._owners = [self.lists[number] for number, _ in body["rules"]]
         self._rules = Rules([rule_from_json(rule) for _, rule in body["rules"]])
@@ -103,7 +103,7 @@ class FileTable:
     def candidates(self, question: Question) -> Iterator[Candidate]:
         """Rules that speak about the question."""
         key = question.name[::-1].encode("ascii") + b"."
-        half = self._com if key[:4] == b"moc." else self._rest
+        half = self._first if key.startswith(FIRST_HALF) else self._second
         for prefix, at in half.find(key):
             wanted = EXACT if len(prefix) == len(key) else BELOW
             for number, flags in half.said(at):

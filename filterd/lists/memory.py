@@ -50,7 +50,7 @@ class MemoryTable:
         )
 
     def _add_names(self, loaded: Loaded, gone: Cancelled) -> None:
-        for flags, group in loaded.parsed.groups.items():
+        for (flags, _), group in loaded.parsed.groups.items():
             for keys, lines in group.pairs():
                 for key, line in zip(keys, lines, strict=True):
                     if (flags, key) not in gone.names:

@@ -14,6 +14,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,21 @@ from filterd.wire.names import Name
 SAMPLES = 5
 SAMPLE_CHARS = 160
 PIECE_BYTES = 1 << 20
-MAGIC = b"FDPARSED1\n"
+MAGIC = b"FDPARSED2\n"
 
 
 def key_of(name: str) -> bytes:
     """The index key of a name: spelled backwards, a dot behind it."""
     return (name[::-1] + ".").encode("ascii")
+
+
+FIRST_HALF = (b"moc.", b"ten.", b"gro.")
+"""Names under com, net and org: half of every list. The index is built in halves."""
+
+
+def half_of(key: bytes) -> int:
+    """The half a key belongs to: 0 or 1."""
+    return 0 if key.startswith(FIRST_HALF) else 1
 
 
 def name_of_key(key: bytes) -> Name:
@@ -77,28 +87,36 @@ class Group:
 
 @dataclass(slots=True)
 class Parsed:
-    """Everything one list file says."""
+    """Everything one list file says. `groups` are by flags and half (see `half_of`)."""
 
-    groups: dict[int, Group] = field(default_factory=dict)
+    groups: dict[tuple[int, int], Group] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
     addresses: list[Address] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     samples: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     lines: int = 0
-    _buffer: dict[int, list[bytes]] = field(default_factory=dict)
+    _buffer: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)
 
     def add_run(self, flags: int, keys: bytes, lines: array[int]) -> None:
         """A run of keys (joined by line feeds) with their lines, in the same order."""
         self.flush()
-        group = self.groups.setdefault(flags, Group())
-        group.keys.append(keys)
-        group.lines.extend(lines)
+        split = keys.split(b"\n")
+        first = [key.startswith(FIRST_HALF) for key in split]
+        second = [not wanted for wanted in first]
+        for half, wanted in enumerate((first, second)):
+            mine = list(compress(split, wanted))
+            if mine:
+                group = self.groups.setdefault((flags, half), Group())
+                group.keys.append(b"\n".join(mine))
+                group.lines.extend(compress(lines, wanted))
 
     def add(self, item: Item) -> None:
         """One item of a parser."""
         if isinstance(item, Entry):
-            self._buffer.setdefault(item.flags, []).append(key_of(item.name))
-            self.groups.setdefault(item.flags, Group()).lines.append(item.line)
+            key = key_of(item.name)
+            place = (item.flags, half_of(key))
+            self._buffer.setdefault(place, []).append(key)
+            self.groups.setdefault(place, Group()).lines.append(item.line)
         elif isinstance(item, Rule):
             self.rules.append(item)
         elif isinstance(item, Address):
@@ -115,8 +133,8 @@ class Parsed:
 
     def flush(self) -> None:
         """Move single entries behind the runs; called before a run and at the end."""
-        for flags, keys in self._buffer.items():
-            self.groups[flags].keys.append(b"\n".join(keys))
+        for place, keys in self._buffer.items():
+            self.groups[place].keys.append(b"\n".join(keys))
         self._buffer.clear()
 
     @property
@@ -138,7 +156,7 @@ def gather(items: Iterable[Item], into: Parsed) -> Parsed:
 def save(parsed: Parsed, path: Path) -> None:
     """Write the cache file; it may be thrown away at any time, so it is not synced."""
     head: dict[str, Any] = {
-        "groups": [[flags, len(group.lines)] for flags, group in parsed.groups.items()],
+        "groups": [[*place, len(group.lines)] for place, group in parsed.groups.items()],
         "rules": [rule_to_json(rule) for rule in parsed.rules],
         "addresses": [[a.line, str(a.network), a.exception] for a in parsed.addresses],
         "dropped": parsed.dropped,
@@ -174,8 +192,8 @@ def load(path: Path) -> Parsed:
             Address(line, ipaddress.ip_network(text), exception)
             for line, text, exception in head["addresses"]
         ]
-        for flags, count in head["groups"]:
-            group = parsed.groups[flags] = Group([next(parts)])
+        for flags, half, count in head["groups"]:
+            group = parsed.groups[flags, half] = Group([next(parts)])
             group.lines.frombytes(next(parts))
             if len(group.lines) != count:
                 raise ListError(f"{path}: damaged cache file")

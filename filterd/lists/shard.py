@@ -1,7 +1,7 @@
 """One half of the index under construction: a trie and, beside it, who lists each key and where.
 
-The names under "com" are two fifths of every list, the rest is the other half; both are built at
-the same time, each in a process of its own.
+Names under com, net and org are half of every list, the others are the second half; both are built
+at the same time, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -19,18 +19,13 @@ from filterd.lists.entry import EXCEPTION, SUBTREE, Why
 from filterd.lists.parsed import Parsed
 from filterd.lists.protect import Guarded
 
-SHARDS = ("com", "rest")
-_COM = b"moc."
+HALVES = ("first", "second")
+"""Names of the halves in the file, by `parsed.half_of`."""
 SILENT = 0
 """The set of keys that are stored but say nothing: suffixes and protected names."""
 
 Pair = tuple[int, int]
 """A list's number and the flags of its entry."""
-
-
-def shard_of(key: bytes) -> str:
-    """Which half a key belongs to."""
-    return "com" if key.startswith(_COM) else "rest"
 
 
 @dataclass(slots=True)
@@ -62,56 +57,57 @@ Skip = Callable[[int, int], frozenset[bytes]]
 """Keys of (list number, flags) that a badfilter cancels."""
 
 
-def build(name: str, lists: Sequence[Parsed], skip: Skip) -> Shard:
-    """The half `name` of an index over `lists` (their position is their number)."""
-    mine = _COM if name == "com" else b""
-    trie = marisa_trie.BinaryTrie(
-        key for _, _, keys, _ in _pieces(lists, mine, skip) for key in keys
-    )
+def build(half: int, lists: Sequence[Parsed], skip: Skip) -> Shard:
+    """One half of an index over `lists` (their position is their number)."""
+    trie = marisa_trie.BinaryTrie(key for piece in _pieces(lists, half, skip) for key in piece.keys)
     shard = Shard(trie, array("I", bytes(4 * len(trie))), array("I", bytes(4 * len(trie))))
-    _assign(shard, _pieces(lists, mine, skip))
+    _assign(shard, _pieces(lists, half, skip))
     return shard
 
 
-def _pieces(
-    lists: Sequence[Parsed], mine: bytes, skip: Skip
-) -> Iterator[tuple[int, int, list[bytes], list[int]]]:
-    """(list number, flags, keys, lines) of this half only."""
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some thousands of keys of one list that have the same flags, with their lines."""
+
+    pair: Pair
+    keys: list[bytes]
+    lines: array[int]
+
+
+def _pieces(lists: Sequence[Parsed], half: int, skip: Skip) -> Iterator[_Piece]:
     for number, parsed in enumerate(lists):
-        for flags, group in parsed.groups.items():
+        for (flags, theirs), group in parsed.groups.items():
+            if theirs != half:
+                continue
             gone = skip(number, flags)
             for keys, lines in group.pairs():
                 if gone:
-                    chosen = [i for i, key in enumerate(keys) if key not in gone]
-                    keys, lines = [keys[i] for i in chosen], array("I", [lines[i] for i in chosen])
-                if mine:
-                    wanted = [key[:4] == mine for key in keys]
-                else:
-                    wanted = [key[:4] != _COM for key in keys]
-                yield number, flags, list(compress(keys, wanted)), list(compress(lines, wanted))
+                    chosen = [key not in gone for key in keys]
+                    keys = list(compress(keys, chosen))
+                    lines = array("I", compress(lines, chosen))
+                yield _Piece((number, flags), keys, lines)
 
 
-def _assign(shard: Shard, pieces: Iterator[tuple[int, int, list[bytes], list[int]]]) -> None:
+def _assign(shard: Shard, pieces: Iterable[_Piece]) -> None:
     """Give every key its set of (list, flags) and its line; the first list has the line table."""
     numbers: dict[tuple[Pair, ...], int] = {(): SILENT}
     merged: dict[tuple[int, Pair], int] = {}
-    sets, lines, key_id = shard.sets, shard.lines, shard.trie.__getitem__
-    for number, flags, keys, their_lines in pieces:
-        pair = (number, flags)
-        alone = _number(shard, numbers, (pair,))
-        for key, line in zip(keys, their_lines, strict=True):
-            at = key_id(key)
+    sets, lines = shard.sets, shard.lines
+    for piece in pieces:
+        alone = _number(shard, numbers, (piece.pair,))
+        ids = array("I", map(shard.trie.__getitem__, piece.keys))
+        for at, line in zip(ids, piece.lines, strict=True):
             before = sets[at]
             if not before:
                 sets[at] = alone
                 lines[at] = line
                 continue
-            after = merged.get((before, pair))
+            after = merged.get((before, piece.pair))
             if after is None:
-                joined = join(shard.pairs[before], pair)
-                after = merged[(before, pair)] = _number(shard, numbers, joined)
-            if all(other != number for other, _ in shard.pairs[before]):
-                shard.more.append((at, number, line))
+                joined = join(shard.pairs[before], piece.pair)
+                after = merged[(before, piece.pair)] = _number(shard, numbers, joined)
+            if all(other != piece.pair[0] for other, _ in shard.pairs[before]):
+                shard.more.append((at, piece.pair[0], line))
             sets[at] = after
 
 
