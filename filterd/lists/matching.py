@@ -13,6 +13,7 @@ import re2
 
 from filterd.lists import regex
 from filterd.lists.entry import BELOW, EXACT, Clients, Only, Rule
+from filterd.lists.prefilter import Prefilter
 from filterd.lists.types import TYPES
 from filterd.policy.verdict import Asker, Question
 from filterd.wire.names import Name, ancestors
@@ -32,7 +33,8 @@ class Spoken:
 
 
 class Rules:
-    """The rules of a table, findable by name, by anchor, and by one automaton for the rest."""
+    """The rules of a table, findable by name, by anchor, by a piece of text that they require,
+    and by one automaton for the few that require none."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
@@ -40,6 +42,7 @@ class Rules:
         self._always: list[int] = []
         self._free: list[int] = []
         self._compiled: dict[int, re2._Regexp] = {}
+        self._pieces = Prefilter()
         for number, rule in enumerate(rules):
             self._place(number, rule)
         self._set = self._automaton() if self._free else None
@@ -57,10 +60,16 @@ class Rules:
             self._always.append(number)
         elif rule.anchor is not None:
             self._at.setdefault(rule.anchor, []).append(number)
-        else:
+        elif not self._pieces.add(number, rule.pattern):
             self._free.append(number)
-        if rule.pattern is not None and (rule.inverted or rule.anchor is not None):
-            self._compiled[number] = re2.compile(rule.pattern, options=regex.options())
+
+    def _found(self, number: int, name: Name) -> bool:
+        """Whether the expression of a rule is found in the name; compiled when first needed."""
+        compiled = self._compiled.get(number)
+        if compiled is None:
+            pattern = self._rules[number].pattern
+            compiled = self._compiled[number] = re2.compile(pattern, options=regex.options())
+        return bool(compiled.search(name))
 
     def _automaton(self) -> re2.Set:
         chosen = regex.options()
@@ -80,22 +89,28 @@ class Rules:
     def fitting(self, name: Name) -> Iterator[Spoken]:
         """Rules whose trigger fits the name, whatever their modifiers ask for."""
         if self._at:
-            for above in ancestors(name):
-                for number in self._at.get(above, ()):
-                    if self._fits(number, name, above):
-                        yield Spoken(number, len(above) + (above == name))
+            yield from self._near(name)
         for number in self._always:
-            rule = self._rules[number]
-            if rule.pattern is None or not self._compiled[number].search(name):
+            if self._rules[number].pattern is None or not self._found(number, name):
+                yield Spoken(number, 0)
+        for number in self._pieces.candidates(name):
+            if self._found(number, name):
                 yield Spoken(number, 0)
         if self._set is not None:
             for index in self._set.Match(name) or ():
                 yield Spoken(self._free[index], 0)
 
+    def _near(self, name: Name) -> Iterator[Spoken]:
+        """Rules that are kept by the name or by a name above it."""
+        for above in ancestors(name):
+            for number in self._at.get(above, ()):
+                if self._fits(number, name, above):
+                    yield Spoken(number, len(above) + (above == name))
+
     def _fits(self, number: int, name: Name, above: Name) -> bool:
         rule = self._rules[number]
         if rule.name is None:
-            return bool(self._compiled[number].search(name))
+            return self._found(number, name)
         return bool(rule.flags & (EXACT if above == name else BELOW))
 
 
