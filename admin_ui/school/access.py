@@ -15,6 +15,9 @@ from admin_ui.shared.security import PUBLIC
 from filterd.errors import ControlError
 
 COOKIE = "filterd_session"
+DESCRIPTION = "view"
+API = "api"
+"""The entry of the API: no session, a token; the supervisor checks it for every method."""
 UNFINISHED = frozenset({"sign_in.code", "sign_in.password", "sign_in.enrol", "sign_in.leave"})
 """What an account may open before its sign-in is complete."""
 
@@ -33,6 +36,7 @@ ACCESS: Mapping[str, str] = {
     "tiers.save": "edit",
     "preview.page": "edit",
     "preview.apply": "edit",
+    "preview.adopt": "edit",
     "preview.drop": "edit",
     "schedule.page": "view",
     "schedule.add": "edit",
@@ -91,9 +95,11 @@ ACCESS: Mapping[str, str] = {
     "tail.page": "debug",
     "tail.start": "debug",
     "tail.stop": "debug",
-    "tokens.page": "people",
-    "tokens.add": "people",
-    "tokens.revoke": "people",
+    "tokens.page": "view",
+    "tokens.add": "view",
+    "tokens.revoke": "view",
+    "api.openapi": DESCRIPTION,
+    "api.call": API,
     "setup.page": "edit",
     "setup.school": "edit",
     "setup.done": "edit",
@@ -103,6 +109,9 @@ ACCESS: Mapping[str, str] = {
 
 def admit(needed: str) -> Response | None:
     """Find who is asking; where the page is not public: to sign-in, or refused, or None = go on."""
+    if needed == API or (needed == DESCRIPTION and bearer()):
+        g.token = bearer()
+        return None
     g.token = request.cookies.get(COOKIE) or None
     if g.token is None:
         return None if needed == PUBLIC else to_sign_in()
@@ -122,6 +131,12 @@ def admit(needed: str) -> Response | None:
     if needed not in g.permissions:
         abort(403)
     return None
+
+
+def bearer() -> str | None:
+    """The API token of the request; a cookie is never one, so no foreign page can use the API."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() or None if kind.lower() == "bearer" else None
 
 
 def step(needs: str | None) -> str:

@@ -100,6 +100,15 @@ def scheduled(tier: Tier) -> dict[CategoryId, list[str]]:
     return marks
 
 
+def adopt(policy: Policy, tier_id: str, name: str, outcome: str) -> Policy:
+    """A tier's assertions with the one about `name` changed to what would come out."""
+    tier = next(tier for tier in policy.tiers if tier.id == tier_id)
+    expect = tuple(
+        replace(each, outcome=outcome) if each.name == name else each for each in tier.expect
+    )
+    return with_tier(policy, replace(tier, expect=expect))
+
+
 def add_period(policy: Policy, tier_id: str, period: Period) -> Policy:
     """A tier's schedule with one more period; a period of the same name is replaced."""
     tier = next(tier for tier in policy.tiers if tier.id == tier_id)

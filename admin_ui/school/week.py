@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import time
 
 from admin_ui.shared.i18n import gettext as _
-from filterd.policy.model import Effect, Period
+from filterd.policy.model import Calendar, Effect, Period
 
 DAY_MINUTES = 24 * 60
 
@@ -37,10 +37,12 @@ def kind(effect: Effect) -> str:
     return "mixed" if opens == shuts else "open" if opens else "shut"
 
 
-def blocks(schedule: tuple[Period, ...]) -> list[Block]:
-    """Every range of every period; one over midnight is drawn on both of its days."""
+def blocks(schedule: tuple[Period, ...], kind_of_day: Calendar) -> list[Block]:
+    """The ranges that run on such days; one over midnight is drawn on both of its days."""
     found = []
     for period in schedule:
+        if period.on and not period.on & {kind_of_day, Calendar.ANY}:
+            continue
         for day in sorted(period.weekdays):
             for span in period.ranges:
                 start, end, drawn = minutes(span.start), minutes(span.end), kind(period.effect)

@@ -29,6 +29,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from admin_ui.shared import control, i18n, security
+from admin_ui.shared.control import details
 from admin_ui.shared.fields import FieldError
 from filterd.errors import ControlError
 
@@ -128,6 +129,11 @@ def http_error(error: HTTPException) -> Response:
 
 def control_error(error: ControlError) -> Response:
     """A refusal by filterd: back to the form with its words, or a page of its own."""
+    if request.path.startswith("/api/"):
+        body = details(error) or {"code": error.code, "message": {"en": str(error)}}
+        if error.code == "needs_approval":
+            return make_response(body, 202)
+        return make_response({"error": body}, STATUS.get(error.code, 400))
     if error.code == "signed_out":
         answer = redirect(url_for("sign_in.form"), 303)
         answer.delete_cookie("filterd_session")
@@ -145,7 +151,7 @@ def control_error(error: ControlError) -> Response:
 
 def message(error: ControlError) -> str:
     """The refusal's text in this request's language."""
-    return i18n.either(control.details(error).get("message") or str(error))
+    return i18n.either(details(error).get("message") or str(error))
 
 
 def guarded(app: Flask, access: Mapping[str, str], guard: Guard) -> Flask:

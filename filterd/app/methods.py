@@ -10,6 +10,7 @@ from filterd.app.seen import SeenLately
 from filterd.control import (
     approvals,
     audit,
+    describe,
     explain,
     lists,
     people,
@@ -70,3 +71,4 @@ class Methods:
             **tokens.routes(owner),
             **traffic.routes(owner, live, parts.seen, parts.presence),
         }
+        self.routes.update(describe.routes(self.routes))

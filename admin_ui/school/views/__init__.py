@@ -2,6 +2,7 @@
 
 from admin_ui.school.views import (
     account,
+    api,
     approvals,
     audit,
     backup,
@@ -48,5 +49,6 @@ BLUEPRINTS = tuple(
         tail,
         tokens,
         setup,
+        api,
     )
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask import Blueprint, flash, g, render_template, request
 from werkzeug.wrappers import Response
@@ -34,6 +34,7 @@ def page() -> str:
         limited=bool(own),
         name=request.args.get("name", ""),
         tier=request.args.get("tier", ""),
+        soon=(datetime.now(i18n.zone()) + timedelta(minutes=90)).strftime("%Y-%m-%dT%H:%M"),
     )
 
 

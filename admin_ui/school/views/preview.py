@@ -7,7 +7,7 @@ from markupsafe import Markup
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from admin_ui.school import draft
+from admin_ui.school import draft, edits
 from admin_ui.school.policy import current
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask
@@ -46,6 +46,16 @@ def apply() -> Response:
     )
     flash(text, "ok")
     return redirect(url_for("tiers.page"), 303)
+
+
+@bp.post("/adopt")
+def adopt() -> Response:
+    """Change an assertion of a tier to what the draft makes of its name; that is a change too."""
+    tier = fields.choice("tier", tuple(tier.id for tier in draft.load().policy.tiers))
+    name = fields.text("name", 300)
+    outcome = fields.choice("got", ("allowed", "blocked", "rewritten"))
+    draft.edit(lambda policy: edits.adopt(policy, tier, name, outcome))
+    return redirect(url_for("preview.page"), 303)
 
 
 @bp.post("/drop")

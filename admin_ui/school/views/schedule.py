@@ -35,6 +35,7 @@ def page() -> str:
     mine, running = draft.load(), current()
     chosen = request.args.get("tier", "")
     tier = next((t for t in mine.policy.tiers if t.id == chosen), mine.policy.tiers[0])
+    on = Calendar(fields.choice("on", ("term", "holiday", "exam"), "term"))
     movable = [
         key for key, kind in running.taxonomy.categories.items()
         if kind.floor is not Floor.EVERYONE and not (kind.floor is Floor.PUPILS and tier.pupils)
@@ -44,7 +45,8 @@ def page() -> str:
         draft=mine,
         tier=tier,
         titles=running.titles,
-        blocks=week.blocks(tier.schedule),
+        blocks=week.blocks(tier.schedule, on),
+        on=on,
         days=week.days(),
         movable=movable,
         services=tuple(running.taxonomy.services),

@@ -247,6 +247,14 @@ def answers() -> dict[str, Any]:
         "backup.export": {"archive": "QUJD", "file": "filterd.backup"},
         "backup.inspect": {"made": later(), "school": "x", "parts": ["policy"],
                            "changes": [change()]},
+        "describe": {"methods": {
+            "status.get": {"permission": "view", "text": "State", "fields": {}, "required": []},
+            "tickets.get": {"permission": "decide", "text": "One", "required": ["id"],
+                            "fields": {"id": {"type": "integer"}}},
+            "pause.start": {"permission": "edit", "text": "Pause", "required": ["minutes"],
+                            "fields": {"minutes": {"type": "integer"}}},
+            "sessions.start": {"permission": "guest", "text": "", "fields": {}, "required": []},
+        }},
         "setup.state": {"done": False, "steps": {}},
         "portal.device": {
             "tier": "primary", "title": {"vi": "Tiểu học", "en": "Primary"}, "known": True,

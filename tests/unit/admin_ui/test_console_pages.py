@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from admin_ui.school.access import ACCESS
+from admin_ui.school.access import ACCESS, API
 from admin_ui.shared.security import PUBLIC
 from filterd.control.permissions import GRANTS, Role
 from tests.unit.admin_ui.fake_control import FakeControl, Refused
@@ -36,7 +36,9 @@ def test_each_role_opens_its_pages_and_no_other(console: Flask, role: Role) -> N
     client = as_role(console, role)
     for endpoint, path in pages(console):
         answer = client.get(path)
-        if ACCESS[endpoint] == PUBLIC:
+        if ACCESS[endpoint] == API:
+            assert answer.status_code == 401, path
+        elif ACCESS[endpoint] == PUBLIC:
             assert answer.status_code in {200, 303}, path
         elif ACCESS[endpoint] in GRANTS[role]:
             assert answer.status_code == 200, (path, answer.text[:2000])
@@ -56,7 +58,7 @@ def test_nobody_signed_in_is_sent_to_sign_in(console: Flask) -> None:
     client = console.test_client()
     for endpoint, path in pages(console):
         answer = client.get(path)
-        if ACCESS[endpoint] != PUBLIC:
+        if ACCESS[endpoint] not in {PUBLIC, API}:
             assert (answer.status_code, answer.location.split("?")[0]) == (303, "/sign-in/"), path
 
 
