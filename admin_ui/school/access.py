@@ -36,7 +36,7 @@ ACCESS: Mapping[str, str] = {
     "tiers.save": "edit",
     "preview.page": "edit",
     "preview.apply": "edit",
-    "preview.adopt": "edit",
+    "preview.assertion": "edit",
     "preview.drop": "edit",
     "schedule.page": "view",
     "schedule.add": "edit",

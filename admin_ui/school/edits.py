@@ -100,12 +100,10 @@ def scheduled(tier: Tier) -> dict[CategoryId, list[str]]:
     return marks
 
 
-def adopt(policy: Policy, tier_id: str, name: str, outcome: str) -> Policy:
-    """A tier's assertions with the one about `name` changed to what would come out."""
+def drop_assertion(policy: Policy, tier_id: str, name: str) -> Policy:
+    """A tier without its assertions about `name`."""
     tier = next(tier for tier in policy.tiers if tier.id == tier_id)
-    expect = tuple(
-        replace(each, outcome=outcome) if each.name == name else each for each in tier.expect
-    )
+    expect = tuple(each for each in tier.expect if each.name != name)
     return with_tier(policy, replace(tier, expect=expect))
 
 

@@ -10,6 +10,7 @@ from filterd.app.seen import SeenLately
 from filterd.control import (
     approvals,
     audit,
+    backup,
     describe,
     explain,
     lists,
@@ -49,12 +50,14 @@ class Methods:
     def __init__(self, owner: Owner, live: LivePolicy, sign_in: SignIn, parts: Parts) -> None:
         view = tail.DebugView(owner)
         places = portal.Places(live)
+        self.routes: dict[str, Route] = {}
         appliers = {
+            **backup.appliers(owner, live, self.routes),
             **policy.appliers(owner, live),
             **tail.appliers(view),
             **timed.appliers(owner, live),
         }
-        self.routes: dict[str, Route] = {
+        found = {
             **approvals.routes(owner, appliers),
             **audit.routes(owner, verify),
             **explain.routes(owner, live),
@@ -71,4 +74,6 @@ class Methods:
             **tokens.routes(owner),
             **traffic.routes(owner, live, parts.seen, parts.presence),
         }
+        self.routes.update(found)
+        self.routes.update(backup.routes(owner, live, self.routes))
         self.routes.update(describe.routes(self.routes))

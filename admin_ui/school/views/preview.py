@@ -12,6 +12,7 @@ from admin_ui.school.policy import current
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask
 from admin_ui.shared.i18n import gettext as _
+from filterd.errors import ControlError
 from filterd.policy.dump import dump
 
 bp = Blueprint("preview", __name__, url_prefix="/preview")
@@ -33,12 +34,13 @@ def apply() -> Response:
     mine = draft.load()
     if not mine.changes:
         return redirect(url_for("tiers.page"), 303)
-    answer = ask(
-        "policy.apply",
-        files=dump(mine.policy),
-        base=mine.base,
-        reason=fields.text("reason", 500),
-    )
+    reason = fields.text("reason", 500)
+    try:
+        answer = ask("policy.apply", files=dump(mine.policy), base=mine.base, reason=reason)
+    except ControlError as error:
+        if error.code == "needs_approval":  # it is the second person's now
+            ask("drafts.drop")
+        raise
     ask("drafts.drop")
     undo = url_for("history.one", revision=answer["revision"])
     text = Markup('{} <a href="{}">{}</a>').format(
@@ -48,13 +50,12 @@ def apply() -> Response:
     return redirect(url_for("tiers.page"), 303)
 
 
-@bp.post("/adopt")
-def adopt() -> Response:
-    """Change an assertion of a tier to what the draft makes of its name; that is a change too."""
+@bp.post("/assertion")
+def assertion() -> Response:
+    """Drop an assertion that no longer holds; that is a change like any other."""
     tier = fields.choice("tier", tuple(tier.id for tier in draft.load().policy.tiers))
     name = fields.text("name", 300)
-    outcome = fields.choice("got", ("allowed", "blocked", "rewritten"))
-    draft.edit(lambda policy: edits.adopt(policy, tier, name, outcome))
+    draft.edit(lambda policy: edits.drop_assertion(policy, tier, name))
     return redirect(url_for("preview.page"), 303)
 
 
