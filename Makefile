@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONFIG ?=
 
-.PHONY: help venv run test test-full lint format bench conformance lock clean deb sbom
+.PHONY: help venv run test test-full lint format bench conformance lock clean deb sbom release
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -51,6 +51,16 @@ bench: $(VENV)/.installed-dev  ## filterd beside its peers in one run (BENCH_ARG
 lock: $(VENV)/.installed-dev  ## write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group build pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group build --group dev pyproject.toml -o requirements-dev.lock
+
+deb: $(STAMP)  ## the Debian package for this Python (DEB_ARGS="--python 3.13" for another)
+	@$(BIN)/python systemd/deb/build.py --out build $(DEB_ARGS)
+
+sbom: $(VENV)/.installed-dev  ## what is inside (CycloneDX) and what is known against it (pip-audit)
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements.lock --output-reproducible --output-file build/filterd.cdx.json
+	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements.lock
+
+release: deb sbom  ## package, bill of materials and audit together
 
 clean:  ## remove what was built
 	rm -rf build dist .venv .pytest_cache .mypy_cache .ruff_cache

@@ -28,7 +28,7 @@ from filterd.supervise.holder import port_holder
 
 _LOW_DISK_BYTES = 200 << 20
 _RELEASED = datetime(2026, 11, 1, tzinfo=UTC)
-MORE_CHECKS: tuple[str, ...] = ()
+MORE_CHECKS: tuple[str, ...] = ("filterd.cli.doctor_gateway",)
 """Modules that export `CHECKS: tuple[Check, ...]`."""
 
 
