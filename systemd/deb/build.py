@@ -167,7 +167,16 @@ def pack(package: Package) -> Path:
         os.utime(path, (epoch, epoch), follow_symlinks=False)
     target = package.stage.parent / f"filterd_{package.full_version}_{architecture()}.deb"
     subprocess.run(
-        ["dpkg-deb", "--root-owner-group", "-Zxz", "-z3", "--build", package.stage, target],
+        [
+            "dpkg-deb",
+            "--root-owner-group",
+            "-Zzstd",
+            "-z9",
+            "--threads-max=1",
+            "--build",
+            package.stage,
+            target,
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch)},
