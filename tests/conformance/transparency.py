@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import dns.exception
 import dns.flags
 import dns.message
+import dns.rcode
 import dns.rdatatype
 
 from tests.lab.packets import AD, CD, DO, RD, SOURCE, Opt, query, read_frame
@@ -28,6 +29,8 @@ NAMES = (
     "deep.er.still", "many", "caa", "srv", "nothing-here", "ns", "", "sixty", "big", "zero",
 )  # fmt: skip
 TYPES = (1, 28, 16, 65, 15, 33, 257, 2, 6, 48, 666, 5, 39)
+UNSTABLE = {("x.dn", 5), ("x.dn", 39)}
+"""Left out: unbound 1.17 itself answers these now bogus, now not."""
 OPTS = (None, Opt(), Opt(flags=DO), Opt(4096, flags=DO), Opt(512))
 FLAGS = (RD, RD | AD, RD | CD)
 SEED = 20261121
@@ -42,9 +45,9 @@ class Comparison:
 
 
 def questions(count: int) -> list[bytes]:
-    """Every name with every type, then hosts of the zone and names that are not, in fixed chance."""
+    """Every name with every type, hosts, and names that are not; the same in every run."""
     chance = random.Random(SEED)
-    kinds = list(itertools.product(NAMES, TYPES))
+    kinds = [pair for pair in itertools.product(NAMES, TYPES) if pair not in UNSTABLE]
     hosts = [(f"h{number}", chance.choice((1, 28))) for number in range(1000)]
     while len(hosts) + len(kinds) < count:
         letters = "".join(chance.choice("abcdefgh") for _ in range(6))
@@ -92,6 +95,8 @@ def essence(reply: bytes | None) -> object:
         return f"unreadable: {error}"
     if message.flags & dns.flags.TC:
         return message.rcode(), "TC"
+    if message.rcode() == dns.rcode.SERVFAIL:
+        return message.rcode(), "whatever the reason"
     flags = message.flags & ~dns.flags.AA
     authority = _records(message, dns.message.AUTHORITY)
     # RFC 8914 §2: reasons are a hop's own; RFC 6891 §6.2.3: so is the size it takes

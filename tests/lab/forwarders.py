@@ -86,7 +86,8 @@ def _dnsmasq(_folder: Path, port: int, upstream: int) -> list[str]:
 def _dnsdist(folder: Path, port: int, upstream: int) -> list[str]:
     (folder / "dnsdist.conf").write_text(
         f'setLocal("127.0.0.1:{port}")\nsetACL("127.0.0.0/8")\nsetSecurityPollSuffix("")\n'
-        f'newServer({{address="127.0.0.1:{upstream}", checkType="SOA", checkName="lab.example."}})\n'
+        f'newServer({{address="127.0.0.1:{upstream}", checkType="SOA", '
+        'checkName="lab.example."})\n'
     )
     return ["dnsdist", "--supervised", "-C", str(folder / "dnsdist.conf")]
 

@@ -27,7 +27,8 @@ class Opt:
         data = b"".join(
             struct.pack("!HH", code, len(value)) + value for code, value in self.options
         )
-        return b"\0" + struct.pack("!HHBBHH", 41, self.size, 0, self.version, self.flags, len(data)) + data  # fmt: skip
+        fixed = struct.pack("!HHBBHH", 41, self.size, 0, self.version, self.flags, len(data))
+        return b"\0" + fixed + data
 
 
 def name_wire(name: str) -> bytes:

@@ -69,7 +69,7 @@ def _sign(folder: Path, zone: str, text: str, kind: tuple[str, ...] = _ECDSA, ke
 
 @contextlib.contextmanager
 def signed_upstream(folder: Path) -> Iterator[int]:
-    """The port of an unbound that validates `signed.example` and `lab.example` and finds `bogus.example` bogus."""
+    """The port of an unbound that validates all ZONES but `bogus.example`, which is bogus."""
     authority, port = free_port(), free_port()
     anchors = [_sign(folder, "signed.example", ZONE), _sign(folder, "bogus.example", BOGUS)]
     # another key than the one that signed: nothing in this zone validates
