@@ -95,7 +95,7 @@ class Finder:
 
     def _wait(self, asked: Asked, key: bytes, stale: bool) -> Found | None:
         source = asked.source
-        if source.pending >= self._limits.pending or len(self._flights) >= self._limits.in_flight:
+        if source.pending >= source.most_pending or len(self._flights) >= self._limits.in_flight:
             options = edns.ede(c.EDE_OTHER, "too many questions are waiting")
             return Found(failure(key, c.REFUSED, asked.at, options), layout.FAILED)
         self._values[_MISSES] += 1

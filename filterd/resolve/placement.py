@@ -30,15 +30,16 @@ _LOOPBACK6 = bytes(15) + b"\1"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client may ask: `rate` responses a second beyond a `burst`, 0: as many as it
+    """What one address may ask: `rate` responses a second beyond a `burst`, 0: as many as it
     likes; `pending` queries that wait for an upstream; `burst_late` late answers
-    at most go out in 10 ms. Loopback has no rate."""
+    at most go out in 10 ms. A class of 40 behind one translated address fits in (1,000 is
+    unbound's wait-limit too). Loopback, this box itself, is bounded by `in_flight` alone."""
 
     rate: float = 2000.0
     burst: float = 4000.0
-    pending: int = 200
+    pending: int = 1000
     in_flight: int = 10_000
-    burst_late: int = 100
+    burst_late: int = 500
 
 
 class Rules:
@@ -90,8 +91,8 @@ class Source:
     """One client as the handler sees it."""
 
     __slots__ = (
-        "_filled", "_limits", "_released", "_tokens", "_window", "address", "allowed", "asker",
-        "cookie", "pending", "placement", "rules", "tag",
+        "_filled", "_free", "_limits", "_own", "_released", "_tokens", "_window", "address",
+        "allowed", "asker", "cookie", "most_pending", "pending", "placement", "rules", "tag",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +107,10 @@ class Source:
         self.pending = 0
         self.cookie = (b"", 0, b"")
         self._limits = limits
+        own = loopback(address)
+        self.most_pending = limits.in_flight if own else limits.pending
+        self._free = own or limits.rate <= 0
+        self._own = own
         self._tokens = limits.burst
         self._filled = 0.0
         self._released = 0
@@ -113,9 +118,9 @@ class Source:
 
     def spend(self, now: float) -> bool:
         """Take one response from the client's allowance."""
-        limits = self._limits
-        if limits.rate <= 0 or loopback(self.address):
+        if self._free:
             return True
+        limits = self._limits
         if self._filled:
             self._tokens = min(limits.burst, self._tokens + (now - self._filled) * limits.rate)
         self._filled = now
@@ -126,6 +131,8 @@ class Source:
 
     def release(self, now: float) -> bool:
         """Whether one more answer that was waited for may go out to this client just now."""
+        if self._own:
+            return True
         if now - self._window > _RELEASE_SECONDS:
             self._window, self._released = now, 0
         self._released += 1

@@ -29,6 +29,7 @@ from tests.lab.school import (
 )
 
 EVERYTHING = pupils_without({})
+LAPTOP = MAPPED + bytes([10, 0, 11, 1])
 WWW = {"www.example A": ["www.example. 100 A 192.0.2.1"]}
 
 
@@ -148,13 +149,14 @@ async def test_an_answer_without_ttl_is_given_and_not_kept() -> None:
 
 async def test_a_client_waits_for_so_many_answers_and_no_more() -> None:
     bench = Bench(EVERYTHING, {}, Limits(pending=3))
+    bench.handler.placements._allowed = lambda address: True
     bench.upstream.gate = asyncio.Event()
     for number in range(3):
         query = dns.message.make_query(f"n{number}.example", "A")
-        found = bench.handler.try_answer(query.to_wire(), PUPIL, bench.now(), bench.via())
+        found = bench.handler.try_answer(query.to_wire(), LAPTOP, bench.now(), bench.via())
         assert found is None
-    assert (await bench.ask("n4.example")).rcode() == c.REFUSED
-    other = MAPPED + bytes([127, 0, 11, 2])
+    assert (await bench.ask("n4.example", source=LAPTOP)).rcode() == c.REFUSED
+    other = MAPPED + bytes([10, 0, 11, 2])
     query = dns.message.make_query("n5.example", "A")
     assert bench.handler.try_answer(query.to_wire(), other, bench.now(), bench.via()) is None
     bench.upstream.gate.set()
@@ -163,15 +165,43 @@ async def test_a_client_waits_for_so_many_answers_and_no_more() -> None:
 
 async def test_what_was_held_back_is_not_let_go_in_one_burst() -> None:
     bench = Bench(EVERYTHING, {}, Limits(pending=1000, burst_late=20))
+    bench.handler.placements._allowed = lambda address: True
     bench.upstream.gate = asyncio.Event()
     for number in range(300):
         query = dns.message.make_query(f"n{number % 7}.slow.example", "A")
-        bench.handler.try_answer(query.to_wire(), PUPIL, bench.now(), bench.via())
+        bench.handler.try_answer(query.to_wire(), LAPTOP, bench.now(), bench.via())
     bench.upstream.gate.set()
     await asyncio.sleep(0.1)
     assert 20 <= len(bench.sent) <= 60
     dropped = bench.counters.values[layout.single_place("dropped_late")]
     assert dropped == 300 - len(bench.sent)
+
+
+@pytest.mark.parametrize("address", [LAPTOP, PUPIL], ids=["behind one address", "this box"])
+async def test_a_class_of_forty_that_opens_one_lesson_at_once_is_served(address: bytes) -> None:
+    bench = Bench(EVERYTHING, {"n1.lesson.example A": ["n1.lesson.example. 60 A 192.0.2.1"]})
+    bench.handler.placements._allowed = lambda address: True
+    bench.upstream.gate = asyncio.Event()
+    for _ in range(40):
+        for number in range(12):
+            query = dns.message.make_query(f"n{number}.lesson.example", "A").to_wire()
+            assert bench.handler.try_answer(query, address, bench.now(), bench.via()) is None
+    bench.upstream.gate.set()
+    found = await bench.answers(480)
+    assert {each.rcode() for each in found} == {c.NOERROR}
+    assert sum(bool(each.answer) for each in found) == 40
+
+
+async def test_this_box_itself_is_bounded_by_what_is_in_flight_alone() -> None:
+    bench = Bench(EVERYTHING, {}, Limits(pending=3, in_flight=50, burst_late=3))
+    bench.upstream.gate = asyncio.Event()
+    queries = [dns.message.make_query(f"n{n}.example", "A").to_wire() for n in range(51)]
+    for query in queries[:50]:
+        assert bench.handler.try_answer(query, PUPIL, bench.now(), bench.via()) is None
+    refused = bench.handler.try_answer(queries[50], PUPIL, bench.now(), bench.via())
+    assert refused is not None and refused[3] & 15 == c.REFUSED
+    bench.upstream.gate.set()
+    await bench.answers(50)
 
 
 async def test_over_its_rate_a_client_is_sent_to_tcp_or_hears_nothing() -> None:
