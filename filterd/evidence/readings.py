@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from filterd.evidence.ports import Gathered
 from filterd.evidence.recorder import Snapshot
 from filterd.evidence.records import Pair
 from filterd.metrics.reading import Kind, Reading, Sample, counter, gauge
@@ -34,6 +35,8 @@ def readings(snapshot: Snapshot, now: datetime) -> Iterable[Reading]:
     oldest = snapshot.oldest_unsent
     age = (now.date() - oldest).days * 86_400 if oldest else 0
     yield gauge("summaries_oldest_seconds", "Age of the oldest one waiting", age, False)
+    if snapshot.facts is not None:
+        yield from _facts(snapshot.facts)
     if snapshot.newest is None or snapshot.newest_at is None:
         return
     newest = snapshot.newest
@@ -47,6 +50,33 @@ def readings(snapshot: Snapshot, now: datetime) -> Iterable[Reading]:
     yield _passed("safesearch_pass", "Rewrites all right", "engine", newest["safesearch"])
     yield _flat("must_allow_pass", "Names that must work all do", "tier", newest["allow"])
     yield _flat("bypass_pass", "Circumvention test passed", "test", newest["bypass"])
+
+
+def _facts(facts: Gathered) -> Iterable[Reading]:
+    """What the other rooms said at the last round (ten minutes at most ago)."""
+
+    def lists(name: str, text: str, values: Mapping[str, float]) -> Reading:
+        samples = tuple(Sample({"list": id_}, value) for id_, value in sorted(values.items()))
+        return Reading(name, text, Kind.GAUGE, samples, local=False)
+
+    known = facts["lists"]
+    yield lists("list_entries", "Entries in use", {f["id"]: f["entries"] for f in known})
+    yield lists(
+        "list_age_seconds", "Since the source was last checked with success",
+        {f["id"]: f["checked_h"] * 3600 for f in known},
+    )  # fmt: skip
+    yield lists("list_intact", "Whole and not in quarantine", {f["id"]: f["intact"] for f in known})
+    segments = facts["segments"]
+    states = {"bound": segments["bound"], "unbound": segments["seen"] - segments["bound"]}
+    samples = tuple(Sample({"state": state}, n) for state, n in states.items())
+    yield Reading("segments", "Segments seen, by tier binding", Kind.GAUGE, samples, local=False)
+    changes, privacy = facts["changes"], facts["privacy"]
+    yield gauge("audit_chain_ok", "The audit chain verifies", changes["chain_ok"], False)
+    yield gauge("exceptions", "Floor exceptions in force", changes["exceptions"], False)
+    yield gauge("tickets_overdue", "Open past their due time", facts["tickets"]["overdue"], False)
+    yield gauge(
+        "oldest_record_seconds", "Oldest kept raw record", privacy["oldest_record_s"], False
+    )
 
 
 def _passed(name: str, text: str, label: str, table: Mapping[str, Mapping[str, Pair]]) -> Reading:

@@ -25,7 +25,7 @@ from filterd.evidence.exposure import Account
 from filterd.evidence.indicators import Facts, Period
 from filterd.evidence.meter import Meter
 from filterd.evidence.method import Method, load
-from filterd.evidence.ports import Running, School
+from filterd.evidence.ports import Gathered, Running, School
 from filterd.evidence.records import Summary
 from filterd.evidence.selftest.tally import Counts
 from filterd.evidence.service_hours import ServiceHours
@@ -51,6 +51,7 @@ class Snapshot:
     newest_at: datetime | None
     spooled: int
     oldest_unsent: date | None
+    facts: Gathered | None = None
 
 
 class Recorder:
@@ -144,6 +145,7 @@ class Recorder:
             newest_at=datetime.fromisoformat(newest.at) if newest else None,
             spooled=len(waiting),
             oldest_unsent=date.fromisoformat(waiting[0].day) if waiting else None,
+            facts=await self._school.gather(self.today()) if self._school.running() else None,
         )
 
     def running(self) -> Running:
