@@ -245,6 +245,22 @@ def test_a_pause_is_for_staff_and_ends(filterd: RunningFilterd) -> None:
     until(lambda: filterd.outcome(listed, "staff").startswith("NXDOMAIN"), 1.0, "its end")
 
 
+def test_a_backup_is_looked_into_and_restored(filterd: RunningFilterd) -> None:
+    control, secret = filterd.control, "một cụm mật khẩu dài"
+    made = control.call("backup.export", passphrase=secret)
+    with pytest.raises(CallError):
+        control.call("backup.inspect", archive=made["archive"], passphrase="another passphrase")
+    control.call("overrides.add", name="tam.example", allow=False, minutes=9, reason="tạm thời")
+    until(lambda: filterd.outcome("tam.example").startswith("NXDOMAIN"), 1.0, "the block")
+    seen = control.call("backup.inspect", archive=made["archive"], passphrase=secret)
+    assert any("tam.example" in change["en"] for change in seen["changes"])
+    control.call(
+        "backup.import", archive=made["archive"], passphrase=secret, parts=["policy"],
+        reason="khôi phục thử",
+    )  # fmt: skip
+    until(lambda: filterd.outcome("tam.example") == GOOD, 2.0, "the restored policy")
+
+
 def test_doctor_finds_nothing_wrong(filterd: RunningFilterd) -> None:
     found = filterd.command("doctor")
     assert found.returncode == 0, found.stdout
