@@ -73,6 +73,8 @@ def _head(path: Path) -> bytes:
 
 def spoilt(head: bytes) -> str | None:
     """Why this is no list at all: a web page, or binary; from its first octets."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "the list is UTF-16: only UTF-8 is read"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<script", b"<body")):
         return "it is a web page, not a list (a login page?)"

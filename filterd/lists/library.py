@@ -183,7 +183,8 @@ def made_of(job: Job) -> str:
     for each in job.lists:
         # Bodies of versions never change; shipped and imported files may.
         found = Path(each.path).stat()
-        bodies.append([asdict(each), found.st_size, found.st_mtime_ns])
+        named = {**asdict(each), "path": Path(each.path).name}
+        bodies.append([named, found.st_size, found.st_mtime_ns])
     whole = [bodies, job.categories, job.protected, parsed.MAGIC.decode(), fdx.VERSION]
     return hashlib.blake2b(json.dumps(whole).encode(), digest_size=16).hexdigest()
 

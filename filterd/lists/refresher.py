@@ -122,10 +122,7 @@ class Refresher:
         with store.locked():
             before = store.state()
             sources = [s for s in self.library.sources(before) if _wanted(s, ids)]
-            outcomes = [
-                update(self.library, source, self._hooks.clock(), self._how)[1]
-                for source in sources
-            ]
+            outcomes = self._fetch_all(before, sources)
             changed = {o.id for o in outcomes if o.outcome is Result.CHANGED}
             if not changed:
                 return tuple(outcomes), None
@@ -134,6 +131,18 @@ class Refresher:
             except ListError as error:
                 return tuple(self._undo(before, changed, outcomes, error)), None
             return tuple(outcomes), store.index.resolve()
+
+    def _fetch_all(self, state: State, sources: Sequence[Source]) -> list[Outcome]:
+        """Every list in turn; what was found out is on the disk before the next one is asked."""
+        outcomes: list[Outcome] = []
+        for source in sources:
+            state, outcome = update(self.library, source, state, self._hooks.clock(), self._how)
+            outcomes.append(outcome)
+            if outcome.outcome is not Result.UNCHANGED:
+                self.library.store.save(state)
+        self.library.store.save(state)
+        self.library.store.prune(state)
+        return outcomes
 
     def _undo(
         self, before: State, changed: set[str], outcomes: Sequence[Outcome], error: ListError

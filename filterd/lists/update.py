@@ -56,36 +56,35 @@ class Fetching:
     progress: Callable[[str, int, int | None], None] | None = None
 
 
-def update(library: Library, source: Source, at: datetime, how: Fetching) -> tuple[State, Outcome]:
-    """Bring one list up to date as far as the index; the new state is saved."""
-    state = library.store.state()
+def update(
+    library: Library, source: Source, state: State, at: datetime, how: Fetching
+) -> tuple[State, Outcome]:
+    """Bring one list up to date as far as the index; the new state is the caller's to save."""
     known = state.of(source.id)
     if source.url is None:
         return state, Outcome(source.id, Result.SHIPPED)
     part = library.store.part(source.id)
     try:
         got = _first_that_answers(source, known, part, how)
+        checked = _checked(known, source, at, how)
         if got is None:
-            checked = replace(_checked(known, source, at, how), error=None, failures=0)
-            outcome = Outcome(source.id, Result.UNCHANGED)
-            if checked.quarantine is not None:
-                outcome = Outcome(
-                    source.id, Result.QUARANTINED, "; ".join(checked.quarantine.reasons)
-                )
+            checked, outcome = _unchanged(source, checked)
         else:
-            checked, outcome = _take(
-                library, source, _checked(known, source, at, how), (part, got, how), at
-            )
+            checked, outcome = _take(library, source, checked, (part, got, how), at)
     except ListError as error:
         part.unlink(missing_ok=True)
-        checked, outcome = (
-            _failed(known, at, str(error)),
-            Outcome(source.id, Result.FAILED, str(error)),
-        )
-    state = library.store.state().put(source.id, checked)
-    library.store.save(state)
-    library.store.prune(state)
-    return state, outcome
+        checked = _failed(known, at, str(error))
+        outcome = Outcome(source.id, Result.FAILED, str(error))
+    return state.put(source.id, checked), outcome
+
+
+def _unchanged(source: Source, known: SourceState) -> tuple[SourceState, Outcome]:
+    """Nothing new; what waited before still waits."""
+    checked = replace(known, error=None, failures=0)
+    if checked.quarantine is None:
+        return checked, Outcome(source.id, Result.UNCHANGED)
+    why = "; ".join(checked.quarantine.reasons)
+    return checked, Outcome(source.id, Result.QUARANTINED, why)
 
 
 def _first_that_answers(
