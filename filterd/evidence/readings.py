@@ -60,11 +60,6 @@ def _facts(facts: Gathered) -> Iterable[Reading]:
         return Reading(name, text, Kind.GAUGE, samples, local=False)
 
     known = facts["lists"]
-    yield lists("list_entries", "Entries in use", {f["id"]: f["entries"] for f in known})
-    yield lists(
-        "list_age_seconds", "Since the source was last checked with success",
-        {f["id"]: f["checked_h"] * 3600 for f in known},
-    )  # fmt: skip
     yield lists("list_intact", "Whole and not in quarantine", {f["id"]: f["intact"] for f in known})
     segments = facts["segments"]
     states = {"bound": segments["bound"], "unbound": segments["seen"] - segments["bound"]}

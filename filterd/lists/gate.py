@@ -13,10 +13,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """`shrink` and `growth` as shares of the old size, looked at from `floor` names on;
+    """`shrink` (a fifth: requirements I4) and `growth` as shares of the old size, from `floor` on;
     `mistakes` as a share of the lines."""
 
-    shrink: float = 0.30
+    shrink: float = 0.20
     growth: float = 1.00
     floor: int = 50
     mistakes: float = 0.10
