@@ -137,11 +137,15 @@ def help_lines() -> str:
 def notice() -> str:
     """The notice to parents, from the running policy, for printing."""
     answer = ask("portal.notice")
-    policy, known = documents.parsed(answer["files"], answer["taxonomy"])
+    # The supervisor keeps `school.yaml` to itself: it names devices and people.
+    tiers_only = {"school.yaml": "", **answer["files"]}
+    policy, known = documents.parsed(tiers_only, answer["taxonomy"])
+    pupils = [tier for tier in policy.tiers if tier.pupils]
+    pupils.sort(key=lambda tier: (not tier.allow_only, -len(tier.blocked)))
     return render_template(
         "portal/notice.html",
         answer=answer,
-        tiers=[tier for tier in policy.tiers if tier.pupils],
+        tiers=pupils,
         titles=documents.titles(policy, known),
         locked=[key for key, kind in known.categories.items() if kind.floor != "none"],
         contacts=ask("contacts.get")["items"],

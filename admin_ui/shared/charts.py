@@ -58,7 +58,7 @@ def lines(
         fill=True,
         style=_style(dark),
         width=560,
-        height=290,
+        height=330,
         explicit_size=False,
         js=(),
         show_dots=False,
@@ -78,6 +78,8 @@ def lines(
     )
     chart.x_labels = list(labels)
     chart.x_labels_major = list(labels)[::every]
+    if not any(value for values in series.values() for value in values):
+        chart.y_labels = [0]
     for title, values in series.items():
         chart.add(title, list(values))
     return str(chart.render()).encode()

@@ -37,6 +37,11 @@ def policy_files() -> dict[str, str]:
     return {path.name: path.read_text("utf-8") for path in (ROOT / "policies").glob("*.yaml")}
 
 
+def tier_files() -> dict[str, str]:
+    """What the portal is given: `school.yaml` names devices and people, so it stays inside."""
+    return {name: text for name, text in policy_files().items() if name != "school.yaml"}
+
+
 def taxonomy_files() -> dict[str, str]:
     names = ("taxonomy.yaml", "services.yaml", "safesearch.yaml", "must_allow.yaml")
     return texts("blocklists", (*names, "protected.yaml"))
@@ -267,7 +272,7 @@ def answers() -> dict[str, Any]:
         },
         "portal.notice": {
             "school": {"id": "x", "name": "THCS Nguyễn Trãi"}, "revision": 7, "at": later(),
-            "files": policy_files(), "taxonomy": taxonomy_files(),
+            "files": tier_files(), "taxonomy": taxonomy_files(),
         },
     }  # fmt: skip
 
