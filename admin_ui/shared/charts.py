@@ -66,6 +66,7 @@ def lines(
         legend_at_bottom_columns=3,
         legend_box_size=14,
         margin=10,
+        margin_bottom=40,
         x_label_rotation=0,
         truncate_label=-1,
         truncate_legend=-1,
