@@ -42,9 +42,12 @@ class ListMeta:
         return self.format in NEAREST_FORMATS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Candidate:
-    """One rule that speaks about the question. `length`: how much of the name it pins down."""
+    """One rule that speaks about the question. `length`: how much of the name it pins down.
+
+    Not frozen, which would triple its cost, and never seen outside this room.
+    """
 
     list: ListMeta
     line: int

@@ -105,6 +105,16 @@ def write_rpz(folder: Path, names: Path) -> Path:
     return path
 
 
+def unbound_rpz(folder: Path, names: Path, port: int, upstream: int) -> list[str]:
+    """unbound with the list as a response policy zone (for comparing how lists load)."""
+    zone = write_rpz(folder, names)
+    text = _UNBOUND.format(
+        port=port, folder=folder, modules="respip iterator", extra="", upstream=upstream
+    )
+    (folder / "unbound.conf").write_text(f'{text}rpz:\n  name: block.\n  zonefile: "{zone}"\n')
+    return ["unbound", "-d", "-c", str(folder / "unbound.conf")]
+
+
 def bind(folder: Path, names: Path, port: int, upstream: int) -> list[str]:
     """BIND with the list as a response policy zone."""
     zone = write_rpz(folder, names)

@@ -1,0 +1,198 @@
+"""`python -m tests.bench.bench_lists`: what lists cost, beside unbound and dnsmasq in one run.
+
+Compiles the full-size lists of the shared data with the product's own command (first, again with
+nothing changed, and with every other list there is), then measures the index: size, opening,
+memory of a reader, look-ups; then the peers load the same names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from filterd.lists import regex
+from filterd.lists.entry import Rule
+from filterd.lists.index import Index, open_index
+from filterd.lists.matching import Rules
+from filterd.policy.verdict import Question
+from filterd.wire.names import Name
+from tests.bench import servers
+from tests.bench.peers import PEERS, Peer, unbound_rpz
+
+DATA = Path(os.environ.get("FILTERD_SHARED", servers.ROOT.parent / "shared")) / "data"
+SHOWN = ("dnsmasq", "unbound")
+RPZ = Peer("unbound RPZ", "unbound", ("-V",), unbound_rpz)
+LOOKUPS = 100_000
+REGEXES = 20_000
+
+
+def compiled(folder: Path, source: Path) -> dict[str, Any]:
+    """One compilation by the product's command, with the processor time of all its processes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    config = folder / "filterd.yaml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(
+        f"state_dir: {folder}/state\ncatalogue: {servers.ROOT}/blocklists/catalogue.yaml\n"
+    )
+    command = [servers.filterd(), "lists", "compile", "--config", str(config), "--json"]
+    done = subprocess.run(
+        [*command, "--from", str(source)], check=True, capture_output=True, text=True, timeout=900
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    said: dict[str, Any] = json.loads(done.stdout)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    keys = ("names", "rules", "dropped", "seconds", "peak_rss_mib", "index_mib")
+    found = {key: said[key] for key in keys} | {"cpu_seconds": round(cpu, 1)}
+    return found | {"bytes_per_name": round(said["index_mib"] * 2**20 / max(said["names"], 1), 2)}
+
+
+def private_kib() -> int:
+    """Memory of this process that it shares with nobody."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
+
+
+def reader_figures(path: Path) -> dict[str, Any]:
+    """Opening the index and asking it, in processor microseconds."""
+    before, began = private_kib(), time.process_time()
+    index = open_index(path, verify=False)
+    opened = time.process_time() - began
+    grown = private_kib() - before
+    began = time.process_time()
+    open_index(path, verify=True)
+    verified = time.process_time() - began
+    hits, misses = _asked(index)
+    return {
+        "open_ms": round(opened * 1e3, 1), "verify_ms": round(verified * 1e3, 1),
+        "private_mib": round(grown / 1024, 1), "hit_us": _each(index, hits),
+        "miss_us": _each(index, misses),
+    }  # fmt: skip
+
+
+def _asked(index: Index) -> tuple[list[Question], list[Question]]:
+    """Questions of the school's mix by whether a list speaks; asked once, so pages are warm."""
+    mix = DATA / "queries" / "school-mix-seed20261121.dnsperf.txt.xz"
+    hits: list[Question] = []
+    misses: list[Question] = []
+    with lzma.open(mix, "rt", encoding="ascii", errors="replace") as lines:
+        for line, _ in zip(lines, range(LOOKUPS), strict=False):
+            asked = Question(Name(line.split()[0].rstrip(".").lower()), 1)
+            (hits if index.listings(asked) else misses).append(asked)
+    return hits, misses
+
+
+def _each(index: Index, asked: list[Question]) -> float:
+    began = time.process_time()
+    for question in asked:
+        index.listings(question)
+    return round((time.process_time() - began) / max(len(asked), 1) * 1e6, 2)
+
+
+def regex_figures() -> dict[str, float]:
+    """A name that no cache knows against twenty thousand expressions."""
+    rng = random.Random(20261121)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["".join(rng.choices(letters, k=rng.randint(4, 9))) for _ in range(9000)]
+    forms = (r"^{0}[0-9]*\.", r"(^|\.){0}[a-z]{{2,8}}\.com$", r"{0}.*{1}", r"{0}\d+")
+    rules = [
+        Rule(i, text, 0, pattern=text, anchor=regex.anchor_of(text))
+        for i, text in enumerate(
+            rng.choice(forms).format(rng.choice(words), rng.choice(words)) for _ in range(REGEXES)
+        )
+    ]
+    began = time.process_time()
+    table = Rules(rules)
+    built = time.process_time() - began
+    spent = []
+    for _ in range(2000):
+        name = Name(f"{rng.choice(words)}.{rng.choice(words)}{rng.randint(0, 9)}.com")
+        began = time.process_time()
+        list(table.speaking(Question(name, 1)))
+        spent.append(time.process_time() - began)
+    spent.sort()
+    return {
+        "rules": REGEXES, "build_s": round(built, 2),
+        "median_us": round(spent[1000] * 1e6, 1), "worst_us": round(spent[-1] * 1e6, 1),
+    }  # fmt: skip
+
+
+def peers(folder: Path, names: Path, sample: str) -> list[dict[str, Any]]:
+    """Each peer loads the same names; time until it refuses one, and its memory."""
+    found = []
+    for peer in [*(p for p in PEERS if p.program in SHOWN), RPZ]:
+        version = peer.installed_version()
+        if version is None:
+            found.append({"server": peer.title, "missing": True})
+            continue
+        place = folder / peer.title.replace(" ", "-").replace("=", "")
+        with servers.serve_peer(peer, version, place, names, 9, sample) as one:
+            one.weigh()
+            figures = {"start_s": round(one.start_seconds, 1), "rss_mib": round(one.rss_mib)}
+            found.append({"server": peer.title, "version": version, **figures})
+    return found
+
+
+def run(quick: bool) -> dict[str, Any]:
+    """Everything, as one JSON object."""
+    wanted = ("adult", "gambling") if quick else ("adult", "gambling", "malicious", "ads-tracking")
+    busy = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="filterd-bench-lists-") as scratch:
+        folder = Path(scratch)
+        source, names = folder / "from", folder / "names.txt"
+        source.mkdir()
+        with names.open("wb") as out:
+            for list_id in wanted:
+                packed = DATA / "fullsize" / f"{list_id}.domains.xz"
+                (source / packed.name).symlink_to(packed)
+                out.write(lzma.decompress(packed.read_bytes()))
+        sample = names.read_text("ascii").partition("\n")[0]
+        first = compiled(folder / "own", source)
+        again = compiled(folder / "own", source)
+        index = folder / "own" / "state" / "lists" / "index.fdx"
+        found = {
+            "load_before": round(busy, 2), "noisy": busy > 1.0, "compile": first,
+            "compile_again": again, "reader": reader_figures(index), "regexes": regex_figures(),
+        }  # fmt: skip
+        if not quick:
+            found["compile_all"] = compiled(folder / "all", DATA)
+        return found | {"peers": peers(folder, names, sample)}
+
+
+def main() -> int:
+    """Print the figures; 2 without the shared data."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.bench_lists", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two lists of 550,000 names")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    chosen = parser.parse_args()
+    if not DATA.is_dir():
+        print(f"needs the shared data at {DATA}", file=sys.stderr)
+        return 2
+    found = run(chosen.quick)
+    if chosen.json:
+        print(json.dumps(found))
+        return 0
+    print(f"load before the run {found['load_before']}{' (noisy)' if found['noisy'] else ''}")
+    for key in ("compile", "compile_again", "compile_all", "reader", "regexes"):
+        if key in found:
+            print(f"{key:14}", "  ".join(f"{name} {value}" for name, value in found[key].items()))
+    for peer in found["peers"]:
+        own = found["compile"]
+        ratio = (
+            f"start ÷ compile {peer['start_s'] / own['seconds']:.2f}" if "start_s" in peer else ""
+        )
+        print(f"{peer['server']:20}", {k: v for k, v in peer.items() if k != "server"}, ratio)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
