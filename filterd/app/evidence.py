@@ -82,6 +82,7 @@ class Evidence:
         values = owner.stores.values
         store = EvidenceStore(owner.stores.database)
         self._school = LiveSchool(owner, live, seen)
+        seen.own = lambda: [lane.source for lane in self.recorder.examiner.lanes().values()]
         self.recorder = Recorder(owner.settings, store, self._school, lambda: office_of(values))
         self.door = Door(self.recorder, store, values, Places(live).tier_of)
         self._round: asyncio.Task[Any] | None = None

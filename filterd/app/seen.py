@@ -10,18 +10,22 @@ import asyncio
 import math
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from filterd.clients.segments import packed
 from filterd.control.blast import SeenName, SeenNames
 from filterd.control.owner import Workers
+from filterd.metrics.seen import mark_of
 
 MAX_NAMES = 20_000
 SLOT = timedelta(minutes=15)
 _BITS = 64
+_MAPPED = bytes(10) + b"\xff\xff"
+"""RFC 4291 §2.5.5.2: workers know every client by 16 octets."""
 _LAST_SLOT = 95
 
 
@@ -50,6 +54,8 @@ class SeenLately:
         self._yesterday: dict[str, int] = {}
         self._places: Counter[tuple[str, str | None, bool]] = Counter()
         self._one = asyncio.Lock()
+        self.own: Callable[[], Iterable[str]] = tuple
+        """Addresses that the self-test asks from: this box is no client and is not counted."""
 
     async def poll(self) -> None:
         """Take what the workers gathered; at midnight forget the day's key and its marks."""
@@ -66,13 +72,15 @@ class SeenLately:
 
     def _take(self, day: Day, answers: list[dict[str, Any]], slot: int) -> None:
         places: Counter[tuple[str, str | None, bool]] = Counter()
+        own = {_mark(address, day.key) for address in self.own()}
         for answer in answers:
             for name, uses, sketch in answer.get("names", ()):
                 found = day.names.setdefault(name, [0, 0])
                 found[0] += uses
                 found[1] |= sketch
             for tier, category, mark, uses in answer.get("refusals", ()):
-                day.refusals.setdefault((slot, tier, category), Counter())[mark] += uses
+                if mark not in own:
+                    day.refusals.setdefault((slot, tier, category), Counter())[mark] += uses
             for tier, segment, known, sources in answer.get("places", ()):
                 key = (tier, segment, known)
                 places[key] = max(places[key], sources)  # workers share the clients
@@ -112,6 +120,12 @@ class SeenLately:
 
     def _local(self, now: datetime) -> datetime:
         return now.astimezone(ZoneInfo(self._zone()))
+
+
+def _mark(address: str, key: str) -> str:
+    octets = packed(address)
+    mapped = octets if len(octets) == 16 else _MAPPED + octets
+    return mark_of(mapped, bytes.fromhex(key)).hex()
 
 
 def clients(sketch: int) -> int:

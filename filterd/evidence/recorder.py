@@ -37,7 +37,8 @@ _log = logging.getLogger("filterd.evidence")
 TICK_S = 10.0
 HOUR_S = 3600.0
 DELIVER_S = 600.0
-FIRST_TEST_S = 20.0
+FIRST_TEST_S = 90.0
+"""After the first round of `seen`, whose key tells the self-test's questions from pupils'."""
 ZONE_WHEN_UNKNOWN = "Asia/Ho_Chi_Minh"
 OfficeOf = Callable[[], Awaitable[Office | None]]
 

@@ -79,8 +79,7 @@ class Seen:
         if mark is None:
             if len(self._marks) >= REFUSALS:
                 self._marks.clear()
-            digest = hashlib.blake2b(address, digest_size=8, key=self._key)
-            mark = self._marks[address] = digest.digest()
+            mark = self._marks[address] = mark_of(address, self._key)
         return mark
 
     def _prune(self) -> None:
@@ -95,3 +94,8 @@ class Seen:
 def _category(number: int) -> str:
     known = layout.STANDARD_CATEGORIES
     return known[number] if number < len(known) else "other"
+
+
+def mark_of(address: bytes, key: bytes) -> bytes:
+    """The mark of a 16-octet address under a day's key."""
+    return hashlib.blake2b(address, digest_size=8, key=key).digest()
