@@ -158,7 +158,7 @@ def test_preview_says_what_would_change(filterd: RunningFilterd) -> None:
 def test_killing_a_worker_under_load_loses_next_to_nothing(filterd: RunningFilterd) -> None:
     def ask(number: int) -> bool:
         try:
-            filterd.ask("allowed.canary.filterd.test", f"127.0.12.{number % 200 + 1}", seconds=1)
+            filterd.ask("allowed.canary.filterd.test", f"127.0.12.{number % 200 + 1}", seconds=5)
         except dns.exception.Timeout:
             return False
         return True
