@@ -36,7 +36,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import NamedTuple
 
-from dnslib import QTYPE, DNSRecord
+from dnslib import QTYPE, DNSError, DNSRecord
 
 from tests.lab.lies import LATE, LIES, REBIND, TWELVE, Reply, good, options_of
 
@@ -176,7 +176,10 @@ class LyingUpstream:
         self, query: bytes, transport: str, port: int, send: Callable[[bytes], None]
     ) -> None:
         """Note the query and answer it as its name demands."""
-        record = DNSRecord.parse(query)
+        try:
+            record = DNSRecord.parse(query)
+        except DNSError:
+            return  # dnslib reads no labels that are not text: such a name has no answer here
         self.log.append(_seen(record, transport, port, self._loop.time()))
         label, argument = _first_label(record)
         lie = self._extra.get(label) or LIES.get(label)
