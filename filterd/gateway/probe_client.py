@@ -6,6 +6,7 @@ come from the filter that caught the question. Knows nothing of nftables.
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import struct
@@ -16,6 +17,7 @@ NOBODY4, NOBODY6 = "192.0.2.53", "2001:db8::53"
 CANARY = b"\x07allowed\x06canary\x07filterd\x04test\x00"
 ANSWER = socket.inet_aton("192.0.2.1")
 TIMEOUT_S = 2.0
+_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 Outcome = tuple[bool, str]
 
 
@@ -76,6 +78,10 @@ def _refused(family: int, host: str, port: int) -> Outcome:
             link.connect((host, port))
         except ConnectionRefusedError:
             return True, "refused at once"
+        except OSError as error:
+            if error.errno in _NO_WAY:
+                return True, "there is no way out"
+            raise
     return False, "a connection was made"
 
 

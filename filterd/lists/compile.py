@@ -62,7 +62,9 @@ def limit(memory_mib: int) -> None:
     """Bound this process: memory, priority, and who goes first when memory runs short."""
     limit = memory_mib << 20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    os.nice(10)
+    with contextlib.suppress(OSError):
+        # Refused in the compiler's own systemd unit, which is nice already.
+        os.nice(10)
     with contextlib.suppress(OSError):
         # First to go when memory runs short: the running filter must not.
         Path("/proc/self/oom_score_adj").write_text("800")
