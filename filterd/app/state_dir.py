@@ -26,6 +26,7 @@ class Holder:
                 # the pages' users reach the control socket through their group
                 mode = 0o750 if part == "run" else 0o700
                 (state_dir / part).mkdir(mode=mode, exist_ok=True)
+                (state_dir / part).chmod(mode)  # whatever the umask: systemd's unit has 0077
             path = state_dir / "run" / "holder"
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:

@@ -10,7 +10,7 @@ import socket
 import ssl
 from typing import Protocol, cast
 
-from filterd.listen.accept import Connection, Serve, secured
+from filterd.listen.accept import Connection, Serve, cut, secured
 from filterd.listen.certificate import Certificate, server_name
 from filterd.listen.http1 import Http1
 from filterd.listen.http2 import Http2
@@ -148,6 +148,6 @@ def https_server(handler: Answerer, certificate: Certificate) -> Serve:
         try:
             await connection.over
         finally:
-            transport.abort()
+            cut(transport)
 
     return serve

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from filterd import tasks
+from filterd.listen.accept import cut
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
 from filterd.resolve.handler import Handler
@@ -206,7 +207,7 @@ class _Connection:
 
     def abort(self) -> None:
         """End at once."""
-        self._writer.transport.abort()
+        cut(self._writer.transport)
 
     def close(self, unread: bool) -> None:
         """End; with `unread` the client has a little time to take what was written."""

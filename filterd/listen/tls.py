@@ -11,7 +11,7 @@ import socket
 import ssl
 from typing import Protocol, cast
 
-from filterd.listen.accept import Serve, secured
+from filterd.listen.accept import Serve, cut, secured
 from filterd.listen.certificate import Certificate, server_name
 from filterd.metrics import layout
 
@@ -47,6 +47,6 @@ def dot_server(streams: Streams, certificate: Certificate) -> Serve:
         try:
             await streams.serve_stream(reader, writer, client, layout.DOT, device)
         finally:
-            transport.abort()
+            cut(transport)
 
     return serve
