@@ -5,6 +5,7 @@ The address of a visitor is passed on for the tier and the rate limit, and kept 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -101,10 +102,20 @@ def why() -> str:
 
 @bp.get("/kiem-tra")
 def device() -> str:
-    """This device: its tier, the policy's fingerprint, the ages of the lists."""
+    """This device: its tier, the policy's fingerprint, the ages of the lists; with an inspector's
+    code (`ma`), twelve canaries on this tier's path, signed."""
+    nonce = fields.text("ma", 64, required=False)
+    address = request.remote_addr or ""
+    proof, refused = None, ""
+    if nonce:
+        try:
+            proof = ask("evidence.challenge", nonce=nonce, address=address)
+        except ControlError as error:
+            refused = i18n.either({"vi": getattr(error, "vi", str(error)), "en": str(error)})
     return render_template(
-        "portal/device.html", device=visitor(), address=request.remote_addr or ""
-    )
+        "portal/device.html", device=visitor(), address=address, nonce=nonce, refused=refused,
+        proof=proof, said=json.loads(proof["body"]) if proof else None,
+    )  # fmt: skip
 
 
 @bp.get("/yeu-cau")

@@ -12,8 +12,8 @@ from typing import Any
 
 from filterd.config import Settings
 from filterd.evidence.records import BypassFact
+from filterd.gateway.enforce import REPORT
 
-FILE = "firewall-check.json"
 FRESH = timedelta(hours=26)
 TESTS = ("dns_redirected", "dot_dropped", "doh_addresses", "ipv6_path")
 _SUBJECTS = (
@@ -43,7 +43,10 @@ def bypass_facts(settings: Settings) -> dict[str, BypassFact]:
             test: {"passed": 0, "executed": 0, "not_applicable": "not_inline"} for test in TESTS
         }
     facts: dict[str, BypassFact] = {test: {"passed": 0, "executed": 0} for test in TESTS}
-    for each in _findings(settings) or ():
+    found = _findings(settings) or []
+    if found and not any("IPv6" in each["subject"] for each in found):
+        facts["ipv6_path"]["not_applicable"] = "no_ipv6"
+    for each in found:
         test = next((name for name, words in _SUBJECTS if words in each["subject"]), None)
         if test is not None:
             facts[test]["executed"] += 1
@@ -52,7 +55,7 @@ def bypass_facts(settings: Settings) -> dict[str, BypassFact]:
 
 
 def _findings(settings: Settings) -> list[dict[str, Any]] | None:
-    path = settings.state_dir / "run" / FILE
+    path = settings.state_dir / "run" / REPORT
     try:
         raw = json.loads(path.read_text("utf-8"))
         at = datetime.fromisoformat(raw["at"])

@@ -60,7 +60,10 @@ def _apply(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    findings = enforce.check(_wish(arguments), live=not arguments.no_probe)
+    settings = config.load(config.find(arguments.config, system=True))
+    findings = enforce.check(enforce.plan(settings), live=not arguments.no_probe)
+    if not arguments.no_probe:
+        enforce.leave(settings, findings)
     attempts = enforce.attempts()
     good = all(finding.good for finding in findings)
     if arguments.json:

@@ -5,6 +5,7 @@ The room `evidence` stands beside this one, so it is reached through the Protoco
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ from filterd.control.protocol import Caller, Nothing, Refusal, Route
 
 FORMATS = ("json", "html", "pdf", "xlsx")
 LANGUAGES = ("vi", "en")
+CHALLENGE_EVERY_S = 3.0
+"""Everybody on the school's network may ask: for the whole school, not more often than this."""
 
 
 class Evidence(Protocol):
@@ -141,6 +144,7 @@ def routes(owner: Owner, evidence: Evidence) -> dict[str, Route]:
 class _Evidence:
     def __init__(self, owner: Owner, evidence: Evidence) -> None:
         self._owner, self._evidence = owner, evidence
+        self._challenged = -CHALLENGE_EVERY_S
 
     async def status(self, caller: Caller, request: Nothing) -> Mapping[str, Any]:
         return await self._evidence.status()
@@ -149,6 +153,14 @@ class _Evidence:
         return await self._evidence.selftest(request.whole)
 
     async def challenge(self, caller: Caller, request: Challenge) -> Mapping[str, Any]:
+        now = asyncio.get_running_loop().time()
+        if now - self._challenged < CHALLENGE_EVERY_S:
+            raise Refusal(
+                "too_soon", "Vừa có người kiểm tra, hãy thử lại sau vài giây",
+                "Somebody checked just now; try again in a few seconds",
+                retry_after=int(CHALLENGE_EVERY_S),
+            )  # fmt: skip
+        self._challenged = now
         return await self._evidence.challenge(request.nonce, request.tier, request.address)
 
     async def report(self, caller: Caller, request: Report) -> Mapping[str, Any]:

@@ -5,7 +5,10 @@ Between the pure rules (`firewall`), nft (`nft`) and the live test (`probe`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filterd.config import Settings
@@ -13,6 +16,7 @@ from filterd.errors import ConfigError, Problem
 from filterd.gateway import addresses, nft, probe
 from filterd.gateway.firewall import Plan, render, render_closed
 
+REPORT = "firewall-check.json"
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 
@@ -66,6 +70,21 @@ def check(wish: Plan, live: bool = True) -> list[Finding]:
     if live:
         findings += [Finding(r.subject, r.good, r.text) for r in probe.run(wish)]
     return findings
+
+
+def leave(settings: Settings, findings: list[Finding]) -> None:
+    """Leave the findings for the evidence in `run/firewall-check.json`: the service that reads
+    them may not make test clients itself. No state directory yet: nothing is left."""
+    folder = settings.state_dir / "run"
+    if not folder.is_dir():
+        return
+    body = {"at": datetime.now(UTC).isoformat(), "findings": [asdict(each) for each in findings]}
+    # The directory belongs to the service: a name nobody can have prepared, then a rename.
+    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as part:
+        json.dump(body, part, ensure_ascii=False)
+    path = Path(part.name)
+    path.chmod(0o644)
+    path.replace(folder / REPORT)
 
 
 def attempts() -> dict[str, int]:

@@ -7,6 +7,7 @@ than its reader may is found.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -266,6 +267,17 @@ def answers() -> dict[str, Any]:
             "revision": 7, "hash": "ab" * 32, "state": "enforcing",
             "lists": [{"title": {"vi": "Trò chơi", "en": "Games"}, "age_seconds": 7200}],
         },
+        "evidence.challenge": lambda fields: {
+            "envelope": "{}", "public": "ab" * 32,
+            "body": json.dumps({
+                "nonce": fields["nonce"], "at": "2026-11-21T08:00:00+07:00", "passed": 1,
+                "executed": 2, "checks": [
+                    {"kind": "block", "name": "porn.canary.filterd.test", "passed": True},
+                    {"kind": "block", "name": "csam.canary.filterd.test", "passed": False},
+                    {"kind": "allow", "name": "moet.gov.vn", "passed": None},
+                ],
+            }),
+        },
         "portal.why": lambda fields: {
             "tier": "primary", "name": fields["name"], "verdict": "blocked", "step": "category",
             "category": "games", "list_title": {"vi": "Trò chơi", "en": "Games"}, "until": None,
@@ -292,7 +304,8 @@ class FakeControl:
         role = (who or "").removeprefix("role-")
         if (who or "").startswith("role-") and role in set(Role):
             return self._signed_in(method, Role(role), fields)
-        if who == "@portal" and method.split(".")[0] in {"portal", "contacts", "tickets"}:
+        portal = method.split(".")[0] in {"portal", "contacts", "tickets"}
+        if who == "@portal" and (portal or method == "evidence.challenge"):
             return self._answer(method, fields)
         raise Refused("signed_out", "Phiên đã hết", "Signed out")
 

@@ -15,6 +15,7 @@ PATHS = (
     "/vi-sao?ten=roblox.com",
     "/vi-sao",
     "/kiem-tra",
+    "/kiem-tra?ma=thanh-tra-2026",
     "/yeu-cau",
     "/tro-giup",
     "/thong-bao",
@@ -94,3 +95,13 @@ def test_small_children_get_a_picture_and_simple_words(
     older = portal.get("/", base_url="http://roblox.com").text
     assert 'class="picture"' in young
     assert 'class="picture"' not in older
+
+
+def test_an_inspector_s_code_is_handed_on_and_the_signed_result_shown(
+    portal: FlaskClient, control: FakeControl
+) -> None:
+    page = portal.get("/kiem-tra?ma=thanh-tra-2026").text
+    _method, who, fields = next(c for c in control.calls if c[0] == "evidence.challenge")
+    assert (who, fields["nonce"]) == ("@portal", "thanh-tra-2026")
+    assert "1 trên 2 đạt" in page
+    assert "csam.canary.filterd.test" in page
