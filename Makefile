@@ -48,6 +48,10 @@ bench: $(VENV)/.installed-dev  ## filterd beside its peers in one run (BENCH_ARG
 	@./tests/prepare
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
+conformance: $(VENV)/.installed-dev  ## filterd beside its peers, property by property → docs/conformance.md
+	@./tests/prepare
+	$(BIN)/python -m tests.conformance $(CONFORMANCE_ARGS)
+
 lock: $(VENV)/.installed-dev  ## write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group build pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group build --group dev pyproject.toml -o requirements-dev.lock
