@@ -108,15 +108,17 @@ class Effective:
 
     def answer_verdict(self, question: Question, addresses: Iterable[bytes]) -> Blocked | None:
         """Judges the addresses (4 or 16 octets) of an answer: address lists, then rebinding."""
-        above = ancestors(question.name)
         index = self._tables.index
-        own = self._is_served(above)
-        chosen = self._chosen(above)
         for packed in addresses:
             listing = index.address_listing(packed)
-            if listing is not None and (found := self._address(listing, chosen)) is not None:
-                return found
-            if not own and internal(packed):
+            if listing is None and not internal(packed):
+                continue  # nearly every address: the name need not be looked at
+            above = ancestors(question.name)
+            if listing is not None:
+                found = self._address(listing, self._chosen(above))
+                if found is not None:
+                    return found
+            if internal(packed) and not self._is_served(above):
                 return self._block(Origin(Step.SPECIAL, "rebinding"))
         return None
 

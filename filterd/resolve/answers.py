@@ -8,6 +8,7 @@ thing unseen, therefore AD is taken off).
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 from filterd.errors import WireError
@@ -22,6 +23,9 @@ _ECH = frozenset({c.SVC_ECH})
 _SIGNATURES = frozenset({c.RRSIG, c.NSEC, c.NSEC3})
 _AUTHORITY = frozenset({c.SOA, c.NS, c.DS, c.RRSIG, c.NSEC, c.NSEC3})
 _TTL_LIMIT = 0x7FFFFFFF
+_ADDRESS = (c.A, c.AAAA)
+_ADDRESS_HEAD = struct.Struct("!HHHIH")
+_TO_QUESTION = 0xC00C
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ def normalise(message: Message, key: bytes, now: float, clamp: Clamp) -> Cached:
     """The answer to the question `key`; WireError for chains that loop or are too long."""
     question = key[: name_end(key, 0) + 4]
     qtype = question[-4] << 8 | question[-3]
+    if (addresses := _only_addresses(message, question, qtype)) is not None:
+        return _plain(message, key, addresses, now, clamp)
     names = _chain(message.answer, question[:-4], qtype)
     kept = [r for r in message.answer if _belongs(r, names, qtype)]
     kept, changed = _services(kept)
@@ -54,6 +60,36 @@ def normalise(message: Message, key: bytes, now: float, clamp: Clamp) -> Cached:
     return Cached(
         key, message.rcode, plain, secure, targets, addresses, now, lifetime,
         bool(message.flags & c.AD) and not changed, _errors(message.options),
+    )  # fmt: skip
+
+
+def _only_addresses(message: Message, question: bytes, qtype: int) -> tuple[bytes, ...] | None:
+    """The addresses of an answer that is nothing but these, as most are; None for any other."""
+    if qtype not in _ADDRESS or message.authority or not message.answer:
+        return None
+    name = question[:-4]
+    found: dict[bytes, None] = {}
+    for owner, rtype, _, _, rdata in message.answer:
+        if rtype != qtype or (owner != name and owner.lower() != name):
+            return None
+        found[rdata] = None
+    return tuple(found) if len(found) == len(message.answer) else None
+
+
+def _plain(
+    message: Message, key: bytes, addresses: tuple[bytes, ...], now: float, clamp: Clamp
+) -> Cached:
+    """The same as by the general way, with every owner a pointer to the question."""
+    lifetime = min([clamp(record.ttl) for record in message.answer])
+    rtype = message.answer[0].rtype
+    head = _ADDRESS_HEAD.pack(_TO_QUESTION, rtype, c.IN, lifetime, len(addresses[0]))
+    octets = b"".join([head + address for address in addresses])
+    size = len(octets)
+    ttls = tuple(range(6, size, size // len(addresses)))
+    body = Body(len(addresses), 0, 0, octets, ttls, size)
+    return Cached(
+        key, message.rcode, body, body, (), addresses, now, lifetime,
+        bool(message.flags & c.AD), _errors(message.options) if message.options else b"",
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from filterd.resolve.answers import Clamp
 from filterd.resolve.cache import Cache, Cached
 from filterd.resolve.finding import Asked, Finder, Found, prefetch_at
 from filterd.resolve.inflight import USABLE, Flights
-from filterd.resolve.judge import leads_to, listed_address, private_addresses
+from filterd.resolve.judge import addresses, leads_to
 from filterd.resolve.memo import Memo
 from filterd.resolve.nolookup import no_lookup, refused
 from filterd.resolve.placement import Limits, Placements, Rules
@@ -164,9 +164,10 @@ class Handler:
         if found is None:
             return None
         # targets and addresses get a verdict on every use: fresh, cached and stale
-        if (onward := self._onward(asked, query.key, verdict, found, now)) is not None:
+        onward, private = self._onward(asked, query.key, verdict, found, now)
+        if onward is not None:
             return onward
-        return self._answered(asked, verdict, found, now)
+        return self._answered(asked, verdict, found, private, now)
 
     def _blocked(
         self, query: Query, rules: Rules, verdict: Blocked, now: float, until: float = math.inf
@@ -205,9 +206,10 @@ class Handler:
     ) -> Told:
         query, rules = asked.query, asked.source.rules
         key = to_wire(alias.target) + query.key[-4:]
-        if (onward := self._onward(asked, key, verdict, found, now)) is not None:
+        onward, private = self._onward(asked, key, verdict, found, now)
+        if onward is not None:
             return onward
-        if private_addresses(rules, asked.source.asker, key, found.answer):
+        if private:
             return Told(synthesis.nodata(query, verdict.ede), layout.REWRITTEN)
         body = aged(found.answer.plain, int(now - found.answer.born), _most(rules, now))
         answer = synthesis.aliased(query, alias.target, body, verdict.ede)
@@ -216,21 +218,24 @@ class Handler:
 
     def _onward(
         self, asked: Asked, key: bytes, verdict: Verdict, found: Found, now: float
-    ) -> Told | None:
-        """The refusal of where the answer to `key` leads, if it is refused."""
+    ) -> tuple[Told | None, frozenset[bytes]]:
+        """The refusal of where the answer to `key` leads, if it is refused; else the private
+        addresses to take out of it."""
         rules, asker, answer = asked.source.rules, asked.source.asker, found.answer
-        refusal = leads_to(rules, asker, key[-4:-2], verdict, answer)
+        refusal = leads_to(rules, asker, key[-4:-2], verdict, answer) if answer.targets else None
+        private: frozenset[bytes] = frozenset()
         if refusal is None:
-            refusal = listed_address(rules, asker, key, answer)
+            refusal, private = addresses(rules, asker, key, answer)
         if refusal is None:
-            return None
-        return self._blocked(asked.query, rules, refusal, now, answer.expires)
+            return None, private
+        return self._blocked(asked.query, rules, refusal, now, answer.expires), private
 
-    def _answered(self, asked: Asked, verdict: Allowed, found: Found, now: float) -> Told:
+    def _answered(
+        self, asked: Asked, verdict: Allowed, found: Found, private: frozenset[bytes], now: float
+    ) -> Told:
         query, rules, answer = asked.query, asked.source.rules, found.answer
         if answer.rcode not in USABLE:
             return _failed(found)
-        private = private_addresses(rules, asked.source.asker, query.key, answer)
         secure = query.edns is not None and query.edns.do
         body = answer.secure if secure else answer.plain
         most = _most(rules, now)

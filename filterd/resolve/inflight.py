@@ -7,17 +7,16 @@ everyone. A question that was answered is normalised and cached before those who
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from filterd import tasks
 from filterd.errors import UpstreamError, WireError
 from filterd.resolve.answers import Clamp, extended_errors, failure, normalise
 from filterd.resolve.cache import Cache, Cached
 from filterd.resolve.ports import Exchanger
-from filterd.upstream.question import UpstreamQuestion
+from filterd.upstream.question import UpstreamQuestion, UpstreamReply
 from filterd.wire import constants as c
 from filterd.wire import edns
 from filterd.wire.records import Message, name_end, parse_reply
@@ -33,11 +32,20 @@ _log = logging.getLogger("filterd.resolve")
 Waiter = TypeVar("Waiter")
 
 
-@dataclass(slots=True)
 class _Flight(Generic[Waiter]):
-    waiting: list[Waiter] = field(default_factory=list)
-    stale_timer: asyncio.TimerHandle | None = None
-    task: asyncio.Task[None] | None = None
+    """Who waits. Called back instead of awaited: a task costs as much as the sending."""
+
+    __slots__ = ("_flights", "key", "stale_timer", "waiting")
+
+    def __init__(self, flights: Flights[Waiter], key: bytes) -> None:
+        self._flights = flights
+        self.key = key
+        self.waiting: list[Waiter] = []
+        self.stale_timer: asyncio.TimerHandle | None = None
+
+    def arrived(self, outcome: UpstreamReply | UpstreamError) -> None:
+        """The exchanger's word."""
+        self._flights.arrived(self, outcome)
 
 
 class Flights(Generic[Waiter]):
@@ -58,6 +66,7 @@ class Flights(Generic[Waiter]):
         self._monotonic = monotonic
         self._landed = landed
         self._flights: dict[bytes, _Flight[Waiter]] = {}
+        self._empty: asyncio.Event | None = None
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -74,7 +83,7 @@ class Flights(Generic[Waiter]):
         flight.waiting.append(waiter)
         if stale and flight.stale_timer is None:
             loop = asyncio.get_running_loop()
-            flight.stale_timer = loop.call_later(STALE_AFTER, self._too_slow, key, flight)
+            flight.stale_timer = loop.call_later(STALE_AFTER, self._too_slow, flight)
         return joined
 
     def refresh(self, key: bytes) -> bool:
@@ -86,39 +95,53 @@ class Flights(Generic[Waiter]):
 
     async def finish(self, seconds: float) -> None:
         """Wait at most so long until nothing is under way."""
-        under_way = [flight.task for flight in self._flights.values() if flight.task is not None]
-        if under_way:
-            await asyncio.wait(under_way, timeout=seconds)
+        if not self._flights:
+            return
+        self._empty = asyncio.Event()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
 
-    def _start(self, key: bytes) -> _Flight[Waiter]:
-        flight = self._flights[key] = _Flight[Waiter]()
-        flight.task = tasks.spawn(self._fly(key, flight), "exchange")
-        return flight
-
-    async def _fly(self, key: bytes, flight: _Flight[Waiter]) -> None:
-        now = self._monotonic()
+    def arrived(self, flight: _Flight[Waiter], outcome: UpstreamReply | UpstreamError) -> None:
+        """An exchange has ended: keep its answer and tell everyone who waits."""
         try:
-            answer = await self._exchange(key, now)
-        except UpstreamError as error:
-            answer = self._fail(key, edns.ede(error.ede, str(error)))
+            answer = self._answer(flight.key, outcome)
         except WireError as error:
-            answer = self._fail(key, edns.ede(c.EDE_INVALID, str(error)))
+            answer = self._fail(flight.key, edns.ede(c.EDE_INVALID, str(error)))
         except Exception:
             # whatever broke: nobody gets an unfiltered answer, and nobody is left waiting
             _log.exception("an exchange broke")
-            answer = self._fail(key, edns.ede(c.EDE_OTHER, "internal error"))
-        finally:
-            del self._flights[key]
-            if flight.stale_timer is not None:
-                flight.stale_timer.cancel()
+            answer = self._fail(flight.key, edns.ede(c.EDE_OTHER, "internal error"))
+        del self._flights[flight.key]
+        if flight.stale_timer is not None:
+            flight.stale_timer.cancel()
+        if self._empty is not None and not self._flights:
+            self._empty.set()
         self._tell(flight, answer)
 
-    async def _exchange(self, key: bytes, now: float) -> Cached:
+    def _start(self, key: bytes) -> _Flight[Waiter]:
+        flight = self._flights[key] = _Flight(self, key)
         end = name_end(key, 0)
         qtype, qclass = key[end] << 8 | key[end + 1], key[end + 2] << 8 | key[end + 3]
         question = UpstreamQuestion(key[:end], qtype, qclass, True, len(key) > end + 4)
-        reply = await self._exchanger.exchange(question, now + EXCHANGE_SECONDS)
-        message = _read(reply.wire, key[: end + 4])
+        deadline = self._monotonic() + EXCHANGE_SECONDS
+        try:
+            self._exchanger.ask(question, deadline, flight.arrived)
+        except UpstreamError as error:
+            asyncio.get_running_loop().call_soon(flight.arrived, error)
+        except Exception:
+            _log.exception("an exchange broke")
+            broken = UpstreamError("internal error", c.EDE_OTHER)
+            asyncio.get_running_loop().call_soon(flight.arrived, broken)
+        return flight
+
+    def _answer(self, key: bytes, outcome: UpstreamReply | UpstreamError) -> Cached:
+        if isinstance(outcome, UpstreamError):
+            return self._fail(key, edns.ede(outcome.ede, str(outcome)))
+        message = outcome.message
+        question = key if len(key) == name_end(key, 0) + 4 else key[:-1]
+        if message is None or message.question != question:
+            message = _read(outcome.wire, question)
         now = self._monotonic()
         if message.rcode not in USABLE:
             reason = extended_errors(message) or edns.ede(
@@ -134,9 +157,9 @@ class Flights(Generic[Waiter]):
         now = self._monotonic()
         return self._cache.fail(failure(key, c.SERVFAIL, now, options))
 
-    def _too_slow(self, key: bytes, flight: _Flight[Waiter]) -> None:
+    def _too_slow(self, flight: _Flight[Waiter]) -> None:
         now = self._monotonic()
-        self._tell(flight, failure(key, c.SERVFAIL, now, edns.ede(c.EDE_NO_REACHABLE)))
+        self._tell(flight, failure(flight.key, c.SERVFAIL, now, edns.ede(c.EDE_NO_REACHABLE)))
 
     def _tell(self, flight: _Flight[Waiter], answer: Cached) -> None:
         waiting, flight.waiting = flight.waiting, []

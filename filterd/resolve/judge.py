@@ -23,26 +23,22 @@ def leads_to(
     return None
 
 
-def listed_address(rules: Rules, asker: Asker, key: bytes, found: Cached) -> Blocked | None:
-    """The refusal by an address list; it refuses the whole answer."""
-    for verdict in _judged(rules, asker, key, found).values():
-        if verdict.origin.list is not None:
-            return verdict
-    return None
-
-
-def private_addresses(rules: Rules, asker: Asker, key: bytes, found: Cached) -> frozenset[bytes]:
-    """The addresses to take out of a public answer because they are private (rebinding)."""
-    judged = _judged(rules, asker, key, found)
-    return frozenset(address for address, verdict in judged.items() if verdict.origin.list is None)
-
-
-def _judged(rules: Rules, asker: Asker, key: bytes, found: Cached) -> dict[bytes, Blocked]:
+def addresses(
+    rules: Rules, asker: Asker, key: bytes, found: Cached
+) -> tuple[Blocked | None, frozenset[bytes]]:
+    """The refusal by an address list, which refuses the whole answer, and the addresses to take
+    out of a public answer because they are private (rebinding)."""
     if not found.addresses:
-        return {}
+        return None, _NONE
     question = Question(from_wire(key[:-4]), key[-4] << 8 | key[-3], asker)
     judge = rules.effective.answer_verdict
     if judge(question, found.addresses) is None:
-        return {}
-    each = ((address, judge(question, (address,))) for address in found.addresses)
-    return {address: verdict for address, verdict in each if verdict is not None}
+        return None, _NONE
+    each = {address: judge(question, (address,)) for address in found.addresses}
+    for verdict in each.values():
+        if verdict is not None and verdict.origin.list is not None:
+            return verdict, _NONE
+    return None, frozenset(address for address, verdict in each.items() if verdict is not None)
+
+
+_NONE: frozenset[bytes] = frozenset()

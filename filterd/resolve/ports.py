@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from filterd.policy.verdict import Blocked, Placement, Question, Verdict
-from filterd.upstream.question import UpstreamQuestion, UpstreamReply
+from filterd.upstream.question import Told, UpstreamQuestion
 
 Clock = Callable[[], datetime | None]
 """The wall clock; None says that it is not trusted (architecture §3)."""
@@ -55,8 +55,9 @@ class Places(Protocol):
 class Exchanger(Protocol):
     """Whoever asks upstream."""
 
-    async def exchange(self, question: UpstreamQuestion, deadline: float) -> UpstreamReply:
-        """A checked reply before `deadline` (monotonic seconds); raises UpstreamError."""
+    def ask(self, question: UpstreamQuestion, deadline: float, done: Told) -> object:
+        """Tell `done` a checked reply or an UpstreamError before `deadline` (monotonic seconds),
+        once, after this has returned; raises UpstreamError when nobody can be asked."""
 
 
 @dataclass(frozen=True, slots=True)

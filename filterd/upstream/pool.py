@@ -12,12 +12,13 @@ from filterd.upstream.build import Builder
 from filterd.upstream.endpoint import Scheme, parse
 from filterd.upstream.health import State
 from filterd.upstream.probe import Prober
-from filterd.upstream.question import UpstreamQuestion, UpstreamReply
-from filterd.upstream.race import Plan, Race
+from filterd.upstream.question import Told, UpstreamQuestion, UpstreamReply
+from filterd.upstream.race import Plan, Race, Track
 from filterd.upstream.settings import PoolSettings, Strategy
 from filterd.upstream.sockets import Sockets
 from filterd.upstream.system import resolvers
 from filterd.upstream.upstream import Upstream, UpstreamStatus, status
+from filterd.upstream.wheel import Wheel
 from filterd.wire.names import from_text, from_wire, to_wire
 
 EXCHANGE_SECONDS = 1.9
@@ -39,9 +40,11 @@ class Pool:
     def __init__(self, settings: PoolSettings) -> None:
         """Reads every upstream; raises ConfigError with all problems at once."""
         self._settings = settings
+        self._hedge = _HEDGE[settings.strategy]
         self._general, self._zones = _read(settings)
         self._sockets: Sockets | None = None
         self._builder: Builder | None = None
+        self._track: Track | None = None
         self._upstreams: tuple[Upstream, ...] = ()
         self._conditional: dict[bytes, tuple[Upstream, ...]] = {}
         self._probers: dict[int, Prober] = {}
@@ -53,6 +56,7 @@ class Pool:
     async def start(self) -> None:
         """Make the upstreams ready; connects nothing yet."""
         self._sockets = Sockets()
+        self._track = Track(asyncio.get_running_loop(), Wheel(), self._attend)
         system = resolvers(self._settings.resolv_conf, self._settings.own)
         plain = tuple(text for text in self._general if parse(text).scheme is Scheme.UDP)
         self._builder = Builder(self._sockets, self._settings.ca_file, plain or system)
@@ -72,25 +76,45 @@ class Pool:
             await self._builder.close()
             self._sockets.close()
             self._builder = self._sockets = None
+        if self._track is not None:
+            self._track.wheel.close()
+            self._track = None
 
     async def exchange(self, question: UpstreamQuestion, deadline: float) -> UpstreamReply:
         """Ask; `deadline` is in loop time. Raises UpstreamError (ede 22, 23 or 24).
 
         The reply may be a SERVFAIL when every upstream said so; REFUSED never comes back.
         """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[UpstreamReply] = loop.create_future()
+
+        def done(outcome: UpstreamReply | UpstreamError) -> None:
+            if future.done():
+                return
+            if isinstance(outcome, UpstreamError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        race = self.ask(question, deadline, done)
+        try:
+            return await future
+        finally:
+            race.cancel()
+
+    def ask(self, question: UpstreamQuestion, deadline: float, done: Told) -> Race:
+        """The same without a task: `done` hears the reply or the error, after this has returned."""
+        if self._track is None:
+            raise UpstreamError("the pool has not been started")
         candidates = self._conditional_for(question.name_wire) if self._conditional else None
         if candidates is None:
             candidates = self._upstreams
         if not candidates:
             raise UpstreamError("no upstream is configured and the system has no resolver")
-        now = asyncio.get_running_loop().time()
-        deadline = min(deadline, now + EXCHANGE_SECONDS)
-        race = Race(self._plan(candidates), question, deadline, self._attend)
+        deadline = min(deadline, self._track.loop.time() + EXCHANGE_SECONDS)
+        race = Race(self._track, self._plan(candidates), question, deadline, done)
         race.start()
-        try:
-            return await race.future
-        finally:
-            race.cancel()
+        return race
 
     def snapshot(self) -> tuple[UpstreamStatus, ...]:
         """The counters of every upstream, the conditional ones with their zone."""
@@ -102,7 +126,7 @@ class Pool:
         )
 
     def _plan(self, candidates: tuple[Upstream, ...]) -> Plan:
-        at_once, least, most = _HEDGE[self._settings.strategy]
+        at_once, least, most = self._hedge
         if len(candidates) == 1:
             return Plan(candidates, 1, least, most)
         order = [one for one in candidates if one.health.state is State.UP]

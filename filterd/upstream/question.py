@@ -5,8 +5,11 @@ Knows no transport and no upstream; a reply in here has already been checked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import NamedTuple
+
+from filterd.errors import UpstreamError
+from filterd.wire.records import Message
 
 
 class UpstreamQuestion(NamedTuple):
@@ -23,16 +26,21 @@ class UpstreamQuestion(NamedTuple):
     cd: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamReply:
+class UpstreamReply(NamedTuple):
     """A reply that parses to its end and answers the question; its OPT is still inside.
 
     `upstream` names who gave it (bounded: as configured), `transport` is udp, tcp, dot or doh.
     `zone` is the wire form of the conditional zone whose upstream answered, else None: records
-    outside of it have already been taken away.
+    outside of it have already been taken away. `message` is `wire` as it was walked, None when
+    it was not; the letter case of a question that was asked with mixed case is lower again.
     """
 
     wire: bytes
     upstream: str
     transport: str
     zone: bytes | None = None
+    message: Message | None = None
+
+
+Told = Callable[[UpstreamReply | UpstreamError], None]
+"""Who asked, to be told once."""

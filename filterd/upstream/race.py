@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 from filterd.errors import UpstreamError
 from filterd.upstream.attempt import Arrival, Attempt, Outcome
-from filterd.upstream.question import UpstreamQuestion, UpstreamReply
+from filterd.upstream.question import Told, UpstreamQuestion, UpstreamReply
 from filterd.upstream.scan import clip
 from filterd.upstream.upstream import Upstream
+from filterd.upstream.wheel import Wheel
 from filterd.wire import constants as iana
+from filterd.wire.records import parse_reply
 
 MAX_SENT = 3
 RETRY_SECONDS = 0.5
@@ -37,6 +39,14 @@ class Plan(NamedTuple):
     most: float
 
 
+class Track(NamedTuple):
+    """What the races of a pool share: the loop's clock, their timers, who hears of changes."""
+
+    loop: asyncio.AbstractEventLoop
+    wheel: Wheel
+    on_change: Callable[[Upstream], None]
+
+
 class Runner:
     """One attempt in the race."""
 
@@ -52,51 +62,47 @@ class Runner:
 
 
 class Race:
-    """Runs in callbacks; `future` gets the reply or an UpstreamError."""
+    """Runs in callbacks; `done` hears the reply or an UpstreamError, once, after `start`."""
 
     __slots__ = (
         "_deadline",
+        "_done",
+        "_due",
         "_fallback",
-        "_loop",
         "_next",
-        "_on_change",
+        "_over",
         "_plan",
         "_question",
         "_reason",
         "_running",
         "_sent",
-        "_timer",
-        "future",
+        "_starting",
+        "_track",
     )
 
     def __init__(
-        self,
-        plan: Plan,
-        question: UpstreamQuestion,
-        deadline: float,
-        on_change: Callable[[Upstream], None],
+        self, track: Track, plan: Plan, question: UpstreamQuestion, deadline: float, done: Told
     ) -> None:
-        self._plan, self._question, self._deadline = plan, question, deadline
-        self._on_change = on_change
-        self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[UpstreamReply] = self._loop.create_future()
+        self._track, self._plan, self._question = track, plan, question
+        self._deadline, self._done = deadline, done
         self._running: list[Runner] = []
         self._next = self._sent = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._due = deadline
+        self._over = False
+        self._starting = True
         self._fallback: UpstreamReply | None = None
-        self._reason = UpstreamError("no upstream answered in time")
+        self._reason: UpstreamError | None = None
 
     def start(self) -> None:
         """Ask the first upstream, or the first two."""
         for _ in range(self._plan.at_once):
             self._ask_next(fresh_only=False)
-        if not self.future.done():
-            self._settle()
+        self._settle()
+        self._starting = False
 
     def cancel(self) -> None:
         """Nobody waits any more: close everything."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._over = True
         for runner in self._running:
             if runner.attempt is not None:
                 runner.attempt.cancel()
@@ -112,22 +118,35 @@ class Race:
             self._weigh(runner, outcome)
         else:
             self._failed(runner.upstream, outcome)
-        if not self.future.done():
+        if not self._over:
             self._settle(ask=True)
 
+    def due(self, now: float) -> None:
+        """A timer of the wheel: ask another one, or give up."""
+        if self._over or now < self._due:
+            return
+        if now >= self._deadline - 0.001:
+            self._time_out()
+            return
+        self._ask_next(fresh_only=False)
+        self._settle()
+
     def _weigh(self, runner: Runner, arrival: Arrival) -> None:
-        upstream, rcode = runner.upstream, arrival.facts.rcode
-        if rcode == iana.REFUSED:
+        upstream, facts = runner.upstream, arrival.facts
+        if facts.rcode == iana.REFUSED:
             upstream.health.refusals += 1
             self._failed(upstream, UpstreamError(f"{upstream.name} refused the query"))
             return
         was_held = upstream.health.hold_seconds
-        upstream.health.replied(self._loop.time() - runner.begun)
+        upstream.health.replied(self._track.loop.time() - runner.begun)
         if was_held:
-            self._on_change(upstream)
-        wire = arrival.wire if upstream.zone is None else clip(arrival.wire, upstream.zone)
-        reply = UpstreamReply(wire, upstream.name, arrival.transport, upstream.zone)
-        if rcode in _TRY_NEXT and arrival.facts.ede not in DNSSEC_FINAL:
+            self._track.on_change(upstream)
+        wire, message = arrival.wire, facts.message
+        if upstream.zone is not None:
+            wire = clip(wire, upstream.zone)
+            message = parse_reply(wire)
+        reply = UpstreamReply(wire, upstream.name, arrival.transport, upstream.zone, message)
+        if facts.rcode in _TRY_NEXT and facts.ede not in DNSSEC_FINAL:
             self._fallback = self._fallback or reply
             return
         self._finish(reply)
@@ -137,8 +156,8 @@ class Race:
         if error.ede == iana.EDE_OTHER:
             return
         certain = error.ede == iana.EDE_NETWORK
-        if upstream.health.failed(self._loop.time(), certain=certain):
-            self._on_change(upstream)
+        if upstream.health.failed(self._track.loop.time(), certain=certain):
+            self._track.on_change(upstream)
 
     def _settle(self, *, ask: bool = False) -> None:
         """After every turn: ask another at once (`ask`), wait for those running, or give up."""
@@ -155,7 +174,7 @@ class Race:
         while self._in_flight() < MAX_SENT and (self._next < len(order) or not fresh_only):
             upstream = order[self._next % len(order)]
             self._next += 1
-            runner = Runner(self, upstream, self._loop.time())
+            runner = Runner(self, upstream, self._track.loop.time())
             upstream.health.queries += 1
             try:
                 runner.attempt = upstream.transport.start(self._question, runner.done)
@@ -174,23 +193,15 @@ class Race:
         return sent
 
     def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         when = self._deadline
         if self._in_flight() < MAX_SENT:
-            runner = self._running[-1]
-            least, most = self._plan.least, self._plan.most
-            if self._next >= len(self._plan.order):
+            runner, plan = self._running[-1], self._plan
+            least, most = plan.least, plan.most
+            if self._next >= len(plan.order):
                 least = most = RETRY_SECONDS
             when = min(when, runner.begun + runner.upstream.health.patience(least, most))
-        self._timer = self._loop.call_at(when, self._on_timer)
-
-    def _on_timer(self) -> None:
-        if self._loop.time() >= self._deadline - 0.001:
-            self._time_out()
-            return
-        self._ask_next(fresh_only=False)
-        self._settle()
+        self._due = when
+        self._track.wheel.add(when, self)
 
     def _time_out(self) -> None:
         lied = any(runner.attempt and runner.attempt.lied_to for runner in self._running)
@@ -204,15 +215,21 @@ class Race:
         if self._fallback is not None:
             self._finish(self._fallback)
             return
-        self.cancel()
-        if not self.future.done():
-            self.future.set_exception(self._reason)
+        self._tell(self._reason or UpstreamError("no upstream answered in time"))
 
     def _finish(self, reply: UpstreamReply) -> None:
-        now = self._loop.time()
-        for runner in self._running:
-            if runner.upstream.health.outrun(now, now - runner.begun):
-                self._on_change(runner.upstream)
+        if self._running:
+            now = self._track.loop.time()
+            for runner in self._running:
+                if runner.upstream.health.outrun(now, now - runner.begun):
+                    self._track.on_change(runner.upstream)
+        self._tell(reply)
+
+    def _tell(self, outcome: UpstreamReply | UpstreamError) -> None:
+        if self._over:
+            return
         self.cancel()
-        if not self.future.done():
-            self.future.set_result(reply)
+        if self._starting:
+            self._track.loop.call_soon(self._done, outcome)
+        else:
+            self._done(outcome)

@@ -1,6 +1,7 @@
 """Walking a reply from its first octet to its last: is it one, and what is in it (PURE).
 
-Linear work whatever the pointers do, no object per record. Knows no question and no transport.
+Linear work whatever the pointers do: `wire.records` walks each reply once, for the pool and for
+the cache. Knows no question and no transport.
 """
 
 from __future__ import annotations
@@ -8,21 +9,20 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from filterd.errors import WireError
 from filterd.wire import constants as iana
+from filterd.wire.records import Message, read_reply
 
-MAX_RECORDS = 512
 MAX_STEPS = 256
 """Labels (≤ 127) and pointers that one name may take; no honest name comes near."""
-_LEADS_WITH_NAME = {
-    iana.NS: 0, iana.CNAME: 0, iana.PTR: 0, iana.DNAME: 0, iana.MX: 2, iana.SRV: 6,
-}  # fmt: skip
-"""Types whose data is a name after this many octets: a loop in there is a broken reply too."""
-_HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
 
 
 class Facts(NamedTuple):
-    """What the pool needs to know of a reply; `end` is where its last record ends."""
+    """What the pool needs to know of a reply; `end` is where its last record ends.
+
+    `message` is the reply as it was walked, so that nobody walks it again.
+    """
 
     rcode: int
     truncated: bool
@@ -30,6 +30,7 @@ class Facts(NamedTuple):
     has_opt: bool
     cookie: bytes | None
     ede: int | None
+    message: Message
 
 
 def inspect(wire: bytes) -> Facts | None:
@@ -39,9 +40,12 @@ def inspect(wire: bytes) -> Facts | None:
     RDLENGTH inside the message, one OPT at the root, at most MAX_RECORDS records.
     """
     try:
-        return _walk(wire)
-    except (IndexError, ValueError, struct.error):
+        message, end = read_reply(wire)
+        cookie, ede = _options(message.options) if message.options else (None, None)
+    except (WireError, ValueError, struct.error):
         return None
+    truncated = bool(message.flags & iana.TC)
+    return Facts(message.rcode, truncated, end, message.options is not None, cookie, ede, message)
 
 
 def clip(wire: bytes, zone: bytes) -> bytes:
@@ -122,53 +126,11 @@ def answer_data(wire: bytes, rtype: int) -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def _walk(wire: bytes) -> Facts | None:
-    _ident, flags, questions, answers, authorities, additional = _HEADER.unpack_from(wire, 0)
-    total = answers + authorities + additional
-    if questions != 1 or total > MAX_RECORDS:
-        return None
-    known: dict[int, int] = {}
-    at, size = _skip_name(wire, 12, known) + 4, len(wire)
-    high, cookie, ede, has_opt = 0, None, None, False
-    for _ in range(total):
-        start = at
-        # nearly every owner is a pointer to a name that has been walked: no call for those
-        if wire[at] >= 0xC0 and (wire[at] & 0x3F) << 8 | wire[at + 1] in known:
-            at += 2
-        else:
-            at = _skip_name(wire, at, known)
-        rtype, _rclass, ttl, length = _RECORD.unpack_from(wire, at)
-        at += 10
-        if at + length > size:
-            return None
-        if rtype == iana.OPT:
-            if has_opt or wire[start]:
-                return None
-            has_opt, high = True, ttl >> 24
-            cookie, ede = _options(wire, at, at + length)
-        elif not _data_fits(wire, at, rtype, length, known):
-            return None
-        at += length
-    return Facts((flags & 15) | high << 4, bool(flags & iana.TC), at, has_opt, cookie, ede)
-
-
-def _data_fits(wire: bytes, at: int, rtype: int, length: int, known: dict[int, int]) -> bool:
-    """Whether the data of the types that filterd itself looks into has its shape."""
-    if rtype == iana.A:
-        return length == 4
-    if rtype == iana.AAAA:
-        return length == 16
-    if rtype in _LEADS_WITH_NAME:
-        return _skip_name(wire, at + _LEADS_WITH_NAME[rtype], known) == at + length
-    if rtype == iana.SOA:
-        return _skip_name(wire, _skip_name(wire, at, known), known) + 20 == at + length
-    return True
-
-
-def _options(wire: bytes, at: int, end: int) -> tuple[bytes | None, int | None]:
+def _options(wire: bytes) -> tuple[bytes | None, int | None]:
     """The COOKIE and the first Extended DNS Error of an OPT; raises ValueError when broken."""
     cookie: bytes | None = None
     ede: int | None = None
+    at, end = 0, len(wire)
     for _ in range(64):
         if at == end:
             return cookie, ede

@@ -15,6 +15,11 @@ from filterd.errors import UpstreamError
 from filterd.wire import constants as iana
 
 RECEIVE_BYTES = 4096
+Socket = socket.SocketType
+"""The socket without the module's Python layer, which costs as much as the kernel's work."""
+_KIND = int(socket.SOCK_DGRAM) | socket.SOCK_NONBLOCK
+_INET, _INET6 = int(socket.AF_INET), int(socket.AF_INET6)
+_READABLE = select.EPOLLIN
 
 
 class Receiver(Protocol):
@@ -37,7 +42,7 @@ class Sockets:
     def __len__(self) -> int:
         return len(self._receivers)
 
-    def open(self, address: tuple[str, int], receiver: Receiver) -> socket.socket:
+    def open(self, address: tuple[str, int], receiver: Receiver) -> Socket:
         """A socket with a port that the kernel drew at random, accepting from `address` only.
 
         Connected sockets take no datagram of another source (RFC 5452 §9.1) and are told of
@@ -46,21 +51,21 @@ class Sockets:
         """
         if len(self._receivers) >= self._limit:
             raise UpstreamError("too many exchanges under way", iana.EDE_OTHER)
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         try:
-            sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            sock = Socket(_INET6 if ":" in address[0] else _INET, _KIND)
         except OSError as error:
             raise UpstreamError(f"no socket: {error.strerror}", iana.EDE_OTHER) from error
+        number = sock.fileno()
         try:
             sock.connect(address)
-            self._epoll.register(sock.fileno(), select.EPOLLIN)
+            self._epoll.register(number, _READABLE)
         except OSError as error:
             sock.close()
             raise UpstreamError(f"{address[0]}: {error.strerror}", iana.EDE_NETWORK) from error
-        self._receivers[sock.fileno()] = receiver
+        self._receivers[number] = receiver
         return sock
 
-    def release(self, sock: socket.socket) -> None:
+    def release(self, sock: Socket) -> None:
         """Close a socket of `open`; the kernel takes it out of the epoll by itself."""
         self._receivers.pop(sock.fileno(), None)
         sock.close()

@@ -7,7 +7,6 @@ a changed case or a missing cookie take the question to TCP, where a stranger ca
 from __future__ import annotations
 
 import os
-import socket
 
 from filterd.errors import UpstreamError
 from filterd.upstream.attempt import Arrival, Attempt, Done, Outcome, Transport
@@ -15,7 +14,7 @@ from filterd.upstream.habits import Habits
 from filterd.upstream.message import Fit, bare_refusal, build, cookie_option, fit, mix_case
 from filterd.upstream.question import UpstreamQuestion
 from filterd.upstream.scan import Facts, inspect
-from filterd.upstream.sockets import RECEIVE_BYTES, Sockets
+from filterd.upstream.sockets import RECEIVE_BYTES, Socket, Sockets
 from filterd.wire import constants as iana
 
 WRONG_IDS_TO_TCP = 2
@@ -61,7 +60,7 @@ class Exchange:
 
     def __init__(self, owner: Udp, question: UpstreamQuestion, done: Done) -> None:
         self._owner, self._question, self._done = owner, question, done
-        self._sock: socket.socket | None = None
+        self._sock: Socket | None = None
         self._follower: Attempt | None = None
         self._query = b""
         self._wrong_ids = self.own_sent = 0
@@ -127,6 +126,9 @@ class Exchange:
                 self.lied_to = True
 
     def _judge_fitting(self, datagram: bytes) -> None:
+        name = self._question.name_wire
+        # the case drawn for this exchange must not live on in a cache
+        datagram = datagram[:12] + name + datagram[12 + len(name) :]
         facts = inspect(datagram)
         if facts is None:
             self._owner.habits.malformed += 1

@@ -15,6 +15,7 @@ from filterd.wire import constants as c
 MAX_RECORDS = 512
 _MAX_NAME_OCTETS = 65_535
 _MAX_HOPS = 32
+_HEADER = struct.Struct("!6H")
 _FIXED = struct.Struct("!HHIH")
 _POINTER = struct.Struct("!H")
 
@@ -26,6 +27,7 @@ _NAMES_IN: dict[int, tuple[int, int]] = {
     c.AFSDB: (2, 1), c.RT: (2, 1), c.SIG: (18, 1), c.PX: (2, 2), c.NXT: (0, 1), c.SRV: (6, 1),
     c.KX: (2, 1), c.DNAME: (0, 1),
 }  # fmt: skip
+_TO_QUESTION = b"\xc0\x0c"
 _COMPRESSED_OUT = frozenset({c.NS, c.CNAME, c.SOA, c.PTR, c.MX})
 
 
@@ -71,9 +73,14 @@ EMPTY = Body(0, 0, 0, b"", (), 0)
 
 def parse_reply(wire: bytes) -> Message:
     """Every record of a reply; WireError when anything does not fit or a cap is passed."""
+    return read_reply(wire)[0]
+
+
+def read_reply(wire: bytes) -> tuple[Message, int]:
+    """The same, and where its last record ends."""
     if len(wire) < 12:
         raise WireError(c.SERVFAIL, "shorter than a header")
-    _, flags, questions, *counts = struct.unpack_from("!6H", wire)
+    _, flags, questions, *counts = _HEADER.unpack_from(wire)
     if questions != 1 or sum(counts) > MAX_RECORDS:
         raise WireError(c.SERVFAIL, "not one question, or more records than are inspected")
     walk = _Walk(wire)
@@ -81,17 +88,24 @@ def parse_reply(wire: bytes) -> Message:
     start, walk.position = walk.position, walk.position + 4
     if walk.position > len(wire):
         raise WireError(c.SERVFAIL, "the question ends early")
-    answer, authority, additional = (walk.section(count) for count in counts)
+    answer = walk.section(counts[0])
+    authority = walk.section(counts[1])
+    additional = walk.section(counts[2])
     rcode = flags & 15
     options: bytes | None = None
+    if not additional:
+        message = Message(flags, rcode, name + wire[start : start + 4], answer, authority, (), None)
+        return message, walk.position
     for record in additional:
         if record.rtype == c.OPT:
             if options is not None or record.owner != b"\0":
                 raise WireError(c.SERVFAIL, "two OPT records, or one not at the root")
             options = record.rdata
             rcode |= record.ttl >> 24 << 4
-    rest = tuple(record for record in additional if record.rtype != c.OPT)
-    return Message(flags, rcode, name + wire[start : start + 4], answer, authority, rest, options)
+    rest = tuple([record for record in additional if record.rtype != c.OPT])
+    question = name + wire[start : start + 4]
+    message = Message(flags, rcode, question, answer, authority, rest, options)
+    return message, walk.position
 
 
 def render(question: bytes, *sections: tuple[Record, ...]) -> Body:
@@ -135,7 +149,7 @@ class _Walk:
 
     def section(self, count: int) -> tuple[Record, ...]:
         """The next `count` records."""
-        return tuple([self._record() for _ in range(count)])
+        return tuple([self._record() for _ in range(count)]) if count else ()
 
     def name(self) -> bytes:
         """The name at the position, decompressed; the position moves behind it."""
@@ -176,18 +190,27 @@ class _Walk:
         return name
 
     def _record(self) -> Record:
-        owner = self.name()
-        start = self.position + 10
-        if start > len(self.wire):
+        wire = self.wire
+        # nearly every owner is a pointer to the question: no walk for those
+        if wire[self.position : self.position + 2] == _TO_QUESTION:
+            owner = self._names[12]
+            self._budget -= len(owner)
+            if self._budget < 0:
+                raise WireError(c.SERVFAIL, "too many names")
+            start = self.position + 12
+        else:
+            owner = self.name()
+            start = self.position + 10
+        if start > len(wire):
             raise WireError(c.SERVFAIL, "a record ends early")
-        rtype, rclass, ttl, length = _FIXED.unpack_from(self.wire, start - 10)
+        rtype, rclass, ttl, length = _FIXED.unpack_from(wire, start - 10)
         end = start + length
-        if end > len(self.wire):
+        if end > len(wire):
             raise WireError(c.SERVFAIL, "an RDLENGTH behind the end")
         if rtype in _NAMES_IN:
             rdata = self._rdata(rtype, start, end)
         else:
-            rdata = self.wire[start:end]
+            rdata = wire[start:end]
             if (rtype == c.A and length != 4) or (rtype == c.AAAA and length != 16):
                 raise WireError(c.SERVFAIL, "an address of the wrong length")
         self.position = end

@@ -14,6 +14,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+from filterd import tasks
 from filterd.errors import UpstreamError
 from filterd.listen.drain import open_memo
 from filterd.metrics.counters import Counters
@@ -36,7 +37,7 @@ from filterd.resolve.handler import Equipment, Handler
 from filterd.resolve.placement import Limits
 from filterd.resolve.ports import Running
 from filterd.resolve.via import Via
-from filterd.upstream.question import UpstreamQuestion, UpstreamReply
+from filterd.upstream.question import Told, UpstreamQuestion, UpstreamReply
 from filterd.wire.names import from_text
 
 MAPPED = bytes(10) + b"\xff\xff"
@@ -130,8 +131,21 @@ class Upstream:
         self.asked: list[UpstreamQuestion] = []
         self.gate: asyncio.Event | None = None
 
-    async def exchange(self, question: UpstreamQuestion, deadline: float) -> UpstreamReply:
+    def ask(self, question: UpstreamQuestion, deadline: float, done: Told) -> None:
         self.asked.append(question)
+        name = dns.name.from_wire(question.name_wire, 0)[0].to_text(omit_final_dot=True)
+        found = self.script.get(f"{name} {dns.rdatatype.to_text(question.qtype)}")
+        if isinstance(found, Exception) and not isinstance(found, UpstreamError):
+            raise found
+        tasks.spawn(self._answer(question, done), "fake upstream")
+
+    async def _answer(self, question: UpstreamQuestion, done: Told) -> None:
+        try:
+            done(await self._reply(question))
+        except UpstreamError as error:
+            done(error)
+
+    async def _reply(self, question: UpstreamQuestion) -> UpstreamReply:
         if self.gate is not None:
             async with asyncio.timeout(5):
                 await self.gate.wait()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dnslib
 import pytest
 
+from filterd.errors import UpstreamError
 from filterd.policy import special_names
 from filterd.policy.model import Name
 from filterd.upstream.canaries import WithCanaries, canary_reply
-from filterd.upstream.question import UpstreamQuestion, UpstreamReply
+from filterd.upstream.question import Told, UpstreamQuestion, UpstreamReply
 from filterd.wire.constants import AAAA, HTTPS, A
 from filterd.wire.names import ancestors, to_wire
 
@@ -40,11 +41,12 @@ def test_the_ech_name_carries_ech() -> None:
 )
 async def test_other_names_go_to_the_pool(name: str) -> None:
     class Pool:
-        async def exchange(self, question: UpstreamQuestion, deadline: float) -> UpstreamReply:
-            return UpstreamReply(b"pool", "u", "udp")
+        def ask(self, question: UpstreamQuestion, deadline: float, done: Told) -> None:
+            done(UpstreamReply(b"pool", "u", "udp"))
 
-    found = await WithCanaries(Pool()).exchange(UpstreamQuestion(to_wire(Name(name)), A), 1.0)
-    assert found.wire == b"pool"
+    found: list[UpstreamReply | UpstreamError] = []
+    WithCanaries(Pool()).ask(UpstreamQuestion(to_wire(Name(name)), A), 1.0, found.append)
+    assert found == [UpstreamReply(b"pool", "u", "udp")]
 
 
 def test_the_policy_lets_them_through_to_be_judged() -> None:
