@@ -70,6 +70,7 @@ def reply(*ttls: int, soa: tuple[int, int] | None = None, rcode: int = 0) -> byt
         (reply(300, rcode=2), 0),
         (b"garbage", 0),
     ],
+    ids=["shortest", "SOA minimum", "SOA TTL", "nothing", "failure", "garbage"],
 )
 def test_freshness_is_the_shortest_ttl(wire: bytes, age: int) -> None:
     assert max_age(wire) == age
