@@ -1,4 +1,4 @@
-"""For every test: property tests have no deadline, as a time is never asserted where machines share."""
+"""For every test: property tests have no deadline, as no time is asserted on shared machines."""
 
 from __future__ import annotations
 
