@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,6 +54,16 @@ def load(paths: Iterable[Path]) -> tuple[Network, ...]:
             raise ConfigError([Problem(str(path), None, "(file)", str(error))]) from None
         found += parse(text.splitlines(), str(path))
     return tuple(found)
+
+
+def readable(lines: Iterable[str]) -> tuple[Network, ...]:
+    """The lines of a fetched list that are fit for the firewall; the others are left out."""
+    found: list[Network] = []
+    for line in lines:
+        words = line.partition("#")[0].split()
+        with contextlib.suppress(ValueError):
+            found += [_network(words[0])] if words else []
+    return tuple(found[:LIMIT])
 
 
 def _network(text: str) -> Network:

@@ -14,7 +14,10 @@ from pathlib import Path
 from filterd.config import Settings
 from filterd.errors import ConfigError, Problem
 from filterd.gateway import addresses, nft, probe
-from filterd.gateway.firewall import Plan, render, render_closed
+from filterd.gateway.firewall import Network, Plan, render, render_closed
+from filterd.lists import catalogue
+from filterd.lists.store import Store
+from filterd.policy.taxonomy import CATEGORIES
 
 REPORT = "firewall-check.json"
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -42,7 +45,7 @@ def plan(settings: Settings) -> Plan:
     return Plan(
         interfaces=gateway.interfaces,
         exempt=gateway.exempt,
-        resolvers=addresses.load((shipped, *gateway.resolver_addresses)),
+        resolvers=(*addresses.load((shipped, *gateway.resolver_addresses)), *_fetched(settings)),
         dns_port=ports[0] if ports else 53,
         block_vpn=gateway.block_vpn,
     )
@@ -91,6 +94,23 @@ def attempts() -> dict[str, int]:
     """Attempts to go around the filter since the rules were first loaded, by kind."""
     running = nft.listing()
     return nft.packets(nft.counted(running)) if running else {}
+
+
+def _fetched(settings: Settings) -> tuple[Network, ...]:
+    """Addresses of the catalogue's fetched bypass lists that are in use; none is no failure."""
+    store = Store(settings.state_dir / "lists")
+    found: list[Network] = []
+    try:
+        state = store.state()
+        for source in catalogue.load(settings.catalogue, CATEGORIES):
+            wanted = source.url and source.format == "addresses" and source.category == "bypass"
+            version = state.of(source.id).current
+            if wanted and version and state.switched.get(source.id, source.enabled):
+                text = store.body(source.id, version).read_text("utf-8", "replace")
+                found += addresses.readable(text.splitlines())
+    except OSError:
+        return tuple(found)
+    return tuple(found)
 
 
 def _forwarding() -> Finding:

@@ -5,26 +5,17 @@ Slow: builds the package twice and debootstraps two roots. Everything inside run
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-NEEDED = ("debootstrap", "dpkg-deb", "unshare", "strip")
-RELEASES = {"bookworm": "3.11", "trixie": "3.13"}
-DEPENDS = (
-    "python3,libpango-1.0-0,libpangoft2-1.0-0,nftables,iproute2,procps,tzdata,fonts-dejavu-core,"
-    "ca-certificates,systemd"
-)
-OURS_TO_IGNORE = ("./tmp", "./var/lib/dpkg", "./var/cache", "./var/log", "./run", "./proc")
+from tests.integration.debian import NEEDED, RELEASES, Box, build, debootstrap, overlay, repacked
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.root,
@@ -36,61 +27,6 @@ pytestmark = [
 ]
 
 
-def build(folder: Path, python: str) -> Path:
-    done = subprocess.run(
-        [sys.executable, ROOT / "systemd/deb/build.py", "--out", folder, "--python", python],
-        capture_output=True, text=True, timeout=800,
-    )  # fmt: skip
-    if done.returncode and python not in sys.version:
-        pytest.skip(f"no wheels for Python {python} here: {done.stderr.strip()[-200:]}")
-    assert done.returncode == 0, done.stderr
-    return Path(done.stdout.strip().splitlines()[-1])
-
-
-def repacked(package: Path, version: str, folder: Path) -> Path:
-    """The same package saying that it is another version."""
-    tree = folder / f"tree-{version}"
-    subprocess.run(["dpkg-deb", "-R", package, tree], check=True, timeout=200)
-    control = (tree / "DEBIAN/control").read_text()
-    old = next(line for line in control.splitlines() if line.startswith("Version: "))[9:]
-    (tree / "DEBIAN/control").write_text(control.replace(f"Version: {old}", f"Version: {version}"))
-    preinst = tree / "DEBIAN/preinst"
-    preinst.write_text(preinst.read_text().replace(old.partition("+")[0], version))
-    target = folder / f"filterd_{version}.deb"
-    command = ["dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, target]
-    subprocess.run(command, check=True, timeout=200, stdout=subprocess.DEVNULL)
-    shutil.rmtree(tree)
-    return target
-
-
-@dataclass
-class Box:
-    """A Debian root; nothing inside reaches a network."""
-
-    path: Path
-
-    def run(self, script: str, code: int = 0) -> str:
-        inside = f"mount -t proc proc /proc; ip link set lo up; {script}"
-        done = subprocess.run(
-            ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "chroot", self.path,
-             "sh", "-c", inside],
-            capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def install(self, package: Path, code: int = 0) -> str:
-        shutil.copy(package, self.path / "tmp/filterd.deb")
-        return self.run("dpkg -i /tmp/filterd.deb", code)
-
-    def everything(self) -> set[str]:
-        """Every path that a purge has to leave as it was."""
-        found = subprocess.run(
-            ["find", ".", "-xdev"], cwd=self.path, capture_output=True, text=True, check=True
-        )
-        return {p for p in found.stdout.splitlines() if not p.startswith(OURS_TO_IGNORE)}
-
-
 @pytest.fixture(scope="module", params=RELEASES)
 def release(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -98,27 +34,15 @@ def release(
     """A debootstrapped root and the package for its Python."""
     name: str = request.param
     folder = tmp_path_factory.mktemp(name)
-    done = subprocess.run(
-        ["debootstrap", "--variant=minbase", f"--include={DEPENDS}", name, folder / "root",
-         "http://deb.debian.org/debian"],
-        capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
-    if done.returncode:
-        pytest.skip(f"Debian {name} cannot be had here: {done.stdout.strip()[-200:]}")
-    return folder / "root", build(folder / "build", RELEASES[name])
+    root = debootstrap(name, folder)
+    return root, build(folder / "build", RELEASES[name])
 
 
 @pytest.fixture
 def box(release: tuple[Path, Path], tmp_path: Path) -> Iterator[Box]:
     """A throw-away overlay over the root."""
-    for name in ("upper", "work", "merged"):
-        (tmp_path / name).mkdir()
-    layers = f"lowerdir={release[0]},upperdir={tmp_path / 'upper'},workdir={tmp_path / 'work'}"
-    mount = ["mount", "-t", "overlay", "overlay", "-o", layers, str(tmp_path / "merged")]
-    subprocess.run(mount, check=True, timeout=20)
-    with contextlib.ExitStack() as stack:
-        stack.callback(subprocess.run, ["umount", "-l", str(tmp_path / "merged")], check=False)
-        yield Box(tmp_path / "merged")
+    with overlay(release[0], tmp_path) as merged:
+        yield Box(merged)
 
 
 def test_installed_run_and_purged_without_a_trace(release: tuple[Path, Path], box: Box) -> None:

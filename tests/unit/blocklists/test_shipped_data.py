@@ -20,7 +20,7 @@ CANARY_ONLY = {"csam", "authority", "extremism", "self_harm"}
 NAME = re.compile(
     r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z][a-z0-9-]{0,61}[a-z0-9]"
 )
-FORMATS = {"hosts", "domains", "wildcard", "adblock", "rpz", "dnsmasq", "ut1", "regex"}
+FORMATS = {"hosts", "domains", "wildcard", "adblock", "rpz", "dnsmasq", "ut1", "regex", "addresses"}
 LISTS = sorted((BLOCKLISTS / "lists").glob("*.txt"))
 
 
@@ -173,6 +173,7 @@ def test_catalogue_sources_are_complete() -> None:
 
 def test_shipped_lists_are_sources_that_are_on() -> None:
     shipped = {s["file"]: s for s in read("catalogue.yaml")["sources"] if "file" in s}
+    assert shipped.pop("doh_addresses.txt")["category"] == "bypass"
     assert set(shipped) == {f"lists/{path.name}" for path in LISTS}
     for file, source in shipped.items():
         assert source["enabled"], file

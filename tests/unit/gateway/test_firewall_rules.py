@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from filterd.config import load
 from filterd.errors import ConfigError
 from filterd.gateway import addresses, enforce, firewall, nft
 from filterd.gateway.firewall import Plan
+from filterd.lists.state import SourceState, State, Version
+from filterd.lists.store import Store
 
 BLOCKLISTS = Path(__file__).parents[3] / "blocklists"
 root = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("nft"), reason="needs root and nft")
@@ -89,6 +92,26 @@ def test_settings_become_a_plan(tmp_path: Path) -> None:
     plan = enforce.plan(load(file))
     assert plan.interfaces == ("lan0", "lan0.20") and not plan.block_vpn
     assert ip_network("192.0.2.7") in plan.resolvers and ip_network("8.8.8.8") in plan.resolvers
+
+
+def test_a_fetched_list_of_resolvers_reaches_the_firewall(tmp_path: Path) -> None:
+    """The version in use, if the list is on; lines that a firewall must not take are left out."""
+    file = tmp_path / "filterd.yaml"
+    file.write_text("gateway: {interfaces: [lan0]}\nstate_dir: state\n")
+    store = Store(tmp_path / "state/lists")
+    store.prepare()
+    part = store.part("dibdot_doh_ipv4")
+    part.write_text("198.18.0.1 # one\n45.77.0.9\n0.0.0.0/0\n10.0.0.1\nnonsense\n")
+    version, size = store.adopt("dibdot_doh_ipv4", part)
+    source = SourceState().with_version(Version(version, "2026-11-21T00:00:00+00:00", 2, size))
+    state = State().put("dibdot_doh_ipv4", source)
+    store.save(state)
+    ours = {ip_network("45.77.0.9"), ip_network("198.18.0.1")}
+    assert not ours & set(enforce.plan(load(file)).resolvers)  # the list is off as shipped
+    store.save(replace(state, switched={"dibdot_doh_ipv4": True}))
+    found = enforce.plan(load(file)).resolvers
+    assert ours <= set(found)
+    assert ip_network("0.0.0.0/0") not in found and ip_network("10.0.0.1") not in found
 
 
 @pytest.mark.parametrize(
