@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 import sys
 
@@ -17,6 +18,8 @@ _log = logging.getLogger("filterd")
 def run(settings: Settings) -> int:
     """Run the service until SIGTERM or SIGINT; gives the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    # a worker's memory knows who asked for what: no crash may put it on the disk
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return asyncio.run(_serve(settings))
 
 
