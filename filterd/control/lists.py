@@ -7,7 +7,6 @@ import re
 import secrets
 import unicodedata
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 from filterd.control.owner import Owner
@@ -19,7 +18,6 @@ from filterd.lists.formats import FORMATS
 from filterd.lists.refresher import Refresher, summary
 from filterd.lists.state import State
 from filterd.lists.status import overlap, status
-from filterd.lists.store import replace_file
 from filterd.policy.reader import ValueProblem
 from filterd.policy.verdict import ListIndex, Question
 from filterd.tasks import spawn
@@ -249,7 +247,7 @@ class _Lists:
 
     def _local(self) -> list[dict[str, Any]]:
         return [
-            {"category": category, "text": path.read_text("utf-8"), **_figures(path)}
+            {"category": category, "text": path.read_text("utf-8"), **overlay.figures(path)}
             for category, path in self._library.local_lists()
         ]
 
@@ -264,12 +262,7 @@ class _Lists:
 
     def _write_local(self, request: LocalText) -> dict[str, Any]:
         self._library.store.prepare()
-        path = self._library.store.local / f"{request.category}.txt"
-        if not request.text.strip():
-            path.unlink(missing_ok=True)
-            return {"entries": 0, "dropped": {}}
-        replace_file(path, request.text.encode())
-        return _figures(path)
+        return overlay.write(self._library.store.local, request.category, request.text)
 
     def _source(self, list_id: str) -> catalogue.Source:
         try:
@@ -289,12 +282,6 @@ async def _done(work: Any) -> None:
         await work
     except ListError as error:
         raise Refusal("invalid", f"Không thực hiện được: {error}", str(error)) from None
-
-
-def _figures(path: Path) -> dict[str, Any]:
-    parsed = overlay.read(path).parsed
-    entries = parsed.names + len(parsed.rules) + len(parsed.addresses)
-    return {"entries": entries, "dropped": dict(parsed.dropped)}
 
 
 def _new_id(title: str, known: set[Any]) -> str:

@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -40,6 +40,7 @@ class Access:
     plain_http: bool = False
     loopback: bool = False
     tls: ssl.SSLContext | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +67,23 @@ Progress = Callable[[int, int | None], None]
 
 
 def fetch(
-    url: str,
-    into: Path,
-    known: Known,
-    access: Access,
-    limits: Limits,
-    progress: Progress | None = None,
+    url: str, into: Path, known: Known, access: Access, progress: Progress | None = None
 ) -> Fetched | None:
     """Fetch `url` into a new file; None when it has not changed. ListError says why not.
 
     The file is complete and synced, or it does not exist.
     """
-    deadline = time.monotonic() + limits.whole
+    deadline = time.monotonic() + access.limits.whole
     try:
         current = url
         for _ in range(MAX_REDIRECTS + 1):
-            answer = _request(current, known, access, limits)
+            answer = _request(current, known, access)
             try:
                 if answer.response.status in _REDIRECTS:
                     current = _next(current, answer.response, access)
                     known = replace(known, etag=None, modified=None)
                     continue
-                return _body(current, answer, into, (limits, deadline, progress))
+                return _body(current, answer, into, (access.limits, deadline, progress))
             finally:
                 answer.close()
         raise ListError(f"{url}: more than {MAX_REDIRECTS} redirects")
@@ -133,7 +129,7 @@ class _Pinned(http.client.HTTPSConnection):
             raise
 
 
-def _request(url: str, known: Known, access: Access, limits: Limits) -> _Answer:
+def _request(url: str, known: Known, access: Access) -> _Answer:
     parts = checked(url, access)
     tls = None
     if parts.scheme == "https":
@@ -143,7 +139,7 @@ def _request(url: str, known: Known, access: Access, limits: Limits) -> _Answer:
     error: OSError | None = None
     for place in places(host, port, access.loopback):
         connection = _Pinned(host, port, place, tls)
-        connection.timeout = limits.idle
+        connection.timeout = access.limits.idle
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("GET", target, headers=_headers(parts, port, known))

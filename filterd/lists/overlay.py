@@ -10,15 +10,16 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filterd.errors import ListError
 from filterd.lists.entry import SUBTREE
 from filterd.lists.formats import Options
 from filterd.lists.loading import load as load_list
 from filterd.lists.memory import Loaded, MemoryTable
-from filterd.lists.parsed import Parsed
 from filterd.lists.precedence import ListMeta
 from filterd.lists.reader import Caps
+from filterd.lists.store import replace_file
 from filterd.policy.model import CategoryId, ListId
 
 _log = logging.getLogger("filterd.lists")
@@ -58,6 +59,18 @@ def _meta(path: Path, kind: str) -> ListMeta:
     return ListMeta(ListId(f"local_{path.stem}"), CategoryId(path.stem), kind, f"local/{path.name}")
 
 
-def empty(path: Path) -> Loaded:
-    """The own list of a category that has none."""
-    return Loaded(_meta(path, "domains"), Parsed())
+def figures(path: Path) -> dict[str, Any]:
+    """How many entries an own list has, and what was dropped for which reason."""
+    parsed = read(path).parsed
+    entries = parsed.names + len(parsed.rules) + len(parsed.addresses)
+    return {"entries": entries, "dropped": dict(parsed.dropped)}
+
+
+def write(folder: Path, category: str, text: str) -> dict[str, Any]:
+    """Replace the own list of a category (empty text removes it); its figures."""
+    path = folder / f"{category}.txt"
+    if not text.strip():
+        path.unlink(missing_ok=True)
+        return {"entries": 0, "dropped": {}}
+    replace_file(path, text.encode())
+    return figures(path)

@@ -50,7 +50,6 @@ class Fetching:
     """How to fetch: what is allowed, how much, and how often to look again in spite of errors."""
 
     access: fetch.Access = field(default_factory=fetch.Access)
-    limits: fetch.Limits = field(default_factory=fetch.Limits)
     thresholds: gate.Thresholds = gate.DEFAULT
     chance: Callable[[], float] = random.random
     progress: Callable[[str, int, int | None], None] | None = None
@@ -98,7 +97,7 @@ def _first_that_answers(
         same = url == known.url and known.current is not None
         last = fetch.Known(known.etag, known.modified) if same else fetch.Known()
         try:
-            got = fetch.fetch(url, part, last, access, how.limits, _told(source, how))
+            got = fetch.fetch(url, part, last, access, _told(source, how))
             # Validators belong to the address that was asked, not to where it led.
             return replace(got, url=url) if got is not None else None
         except ListError as error:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from filterd.errors import ListError
 from filterd.lists import reader
-from filterd.lists.fetch import Access, Known, Limits, fetch
+from filterd.lists.fetch import Access, Known, fetch
 from filterd.lists.formats import FORMATS, Options
 from filterd.lists.index import open_index
 from filterd.lists.loading import load_stream
@@ -188,15 +188,13 @@ def test_a_real_web_server_answers_conditional_requests(nginx: str, tmp_path: Pa
     list_file = tmp_path / "www" / "list.txt"
     list_file.write_text("".join(f"n{number}.example\n" for number in range(5000)))
     access, into = Access(plain_http=True, loopback=True), tmp_path / "body"
-    got = fetch(f"{nginx}/list.txt", into, Known(), access, Limits())
+    got = fetch(f"{nginx}/list.txt", into, Known(), access)
     assert got is not None and got.modified
     assert into.stat().st_size < list_file.stat().st_size, "it came compressed"
     with reader.opened(into) as plain:
         kind, parsed = load_stream(plain, "auto", Options(), reader.DEFAULT_CAPS)
     assert (kind, parsed.names) == ("domains", 5000)
-    again = fetch(
-        f"{nginx}/list.txt", tmp_path / "b", Known(got.etag, got.modified), access, Limits()
-    )
+    again = fetch(f"{nginx}/list.txt", tmp_path / "b", Known(got.etag, got.modified), access)
     assert again is None and not (tmp_path / "b").exists()
 
 

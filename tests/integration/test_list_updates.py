@@ -55,8 +55,8 @@ class School:
         self.library = Library(around)
         self.library.store.prepare()
         limits = fetch.Limits(bytes=8 << 20, idle=0.5, whole=1.5)
-        access = fetch.Access(plain_http=True, loopback=True)
-        how = Fetching(access, limits, Thresholds(), chance=lambda: 0.0)
+        access = fetch.Access(plain_http=True, loopback=True, limits=limits)
+        how = Fetching(access, Thresholds(), chance=lambda: 0.0)
         hooks = Hooks(self._use, lambda _path: self.against, lambda: self.now)
         self.refresher = Refresher(self.library, hooks, how, Times(quiet=()))
 
@@ -435,7 +435,7 @@ def test_addresses_that_are_not_public() -> None:
 )
 def test_addresses_that_are_never_fetched(url: str, tmp_path: Path) -> None:
     with pytest.raises(ListError):
-        fetch.fetch(url, tmp_path / "x", fetch.Known(), fetch.Access(), fetch.Limits())
+        fetch.fetch(url, tmp_path / "x", fetch.Known(), fetch.Access())
 
 
 def test_a_name_that_changes_its_address_gains_nothing(
@@ -463,6 +463,6 @@ def test_a_name_that_changes_its_address_gains_nothing(
     with pytest.raises(ListError):
         fetch.fetch(
             f"http://flip.example:{lab.port}/x", tmp_path / "x", fetch.Known(),
-            fetch.Access(plain_http=True), fetch.Limits(idle=0.5, whole=1),
+            fetch.Access(plain_http=True, limits=fetch.Limits(idle=0.5, whole=1)),
         )  # fmt: skip
     assert not lab.asked
