@@ -17,7 +17,7 @@ from filterd.evidence.method import Method
 from filterd.evidence.ports import Running, School
 from filterd.evidence.selftest import client, paths, tally
 from filterd.evidence.selftest.checks import Check, plan
-from filterd.evidence.selftest.client import Exchange
+from filterd.evidence.selftest.encrypted import Doh, Dot, own_certificate
 from filterd.evidence.selftest.paths import Host, Lane
 from filterd.evidence.selftest.run import Result, Retry, run
 from filterd.evidence.selftest.tally import Counts
@@ -74,7 +74,13 @@ class Examiner:
         async with self._busy:
             checks = plan(running.policy, running.taxonomy, self._method, turn)
             lanes = self.lanes()
-            results = await run(checks, lanes, self._transports(), retry)
+            encrypted = self._encrypted()
+            try:
+                ways = {"udp": client.udp, "tcp": client.tcp, **encrypted}
+                results = await run(checks, lanes, ways, retry)
+            finally:
+                for each in encrypted.values():
+                    await each.close()
         found = Examination(self._school.now(), tuple(results), tally.count(results, lanes))
         await self._keep(found)
         return found
@@ -89,15 +95,16 @@ class Examiner:
             raise EvidenceError("unavailable", "no policy is running yet")
         return running
 
-    def _transports(self) -> dict[str, Exchange]:
-        found: dict[str, Exchange] = {"udp": client.udp, "tcp": client.tcp}
+    def _encrypted(self) -> dict[str, Dot | Doh]:
+        """The encrypted transports that are served here."""
         listen = self._settings.listen
+        found: dict[str, Dot | Doh] = {}
         if listen.tls.certificate is not None:
-            context = client.own_certificate(str(listen.tls.certificate))
+            context = own_certificate(str(listen.tls.certificate))
             if listen.dot:
-                found["dot"] = client.dot(context, listen.dot)
+                found["dot"] = Dot(context, listen.dot)
             if listen.doh:
-                found["doh"] = client.doh(context, listen.doh)
+                found["doh"] = Doh(context, listen.doh)
         return found
 
     async def _keep(self, found: Examination) -> None:

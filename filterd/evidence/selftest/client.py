@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
-import httpx
-
-from filterd.config import Address
 from filterd.evidence.selftest.judge import query
-from filterd.evidence.selftest.paths import Lane, reachable
+from filterd.evidence.selftest.paths import Lane
 
 SECONDS = 4.0
 """Longer than the filter's own two seconds for a dead Internet, shorter than a user's patience."""
@@ -36,53 +32,10 @@ async def udp(path: Lane, name: str, qtype: str) -> bytes:
 
 async def tcp(path: Lane, name: str, qtype: str) -> bytes:
     """The same over TCP (RFC 7766)."""
-    return await _stream(path, path.server, query(name, qtype, secrets.randbits(16)), None)
-
-
-def dot(context: ssl.SSLContext, listeners: Sequence[Address]) -> Exchange:
-    """The same over TLS (RFC 7858)."""
-
-    async def exchange(path: Lane, name: str, qtype: str) -> bytes:
-        server = reachable(path.source, listeners)
-        return await _stream(path, server, query(name, qtype, secrets.randbits(16)), context)
-
-    return exchange
-
-
-def doh(context: ssl.SSLContext, listeners: Sequence[Address]) -> Exchange:
-    """The same over HTTPS (RFC 8484); the id is 0, as §4.1 asks for."""
-
-    async def exchange(path: Lane, name: str, qtype: str) -> bytes:
-        server = reachable(path.source, listeners)
-        transport = httpx.AsyncHTTPTransport(
-            verify=context, http2=True, local_address=path.source, trust_env=False
-        )
-        try:
-            async with httpx.AsyncClient(transport=transport, timeout=SECONDS) as session:
-                reply = await session.post(
-                    f"https://{server}/dns-query",
-                    content=query(name, qtype, 0),
-                    headers={"content-type": "application/dns-message"},
-                )
-        except httpx.TimeoutException as error:
-            raise TimeoutError from error
-        except httpx.HTTPError as error:
-            raise ConnectionError(str(error)) from error
-        return reply.content
-
-    return exchange
-
-
-async def _stream(
-    path: Lane, server: Address, wire: bytes, context: ssl.SSLContext | None
-) -> bytes:
+    server, wire = path.server, query(name, qtype, secrets.randbits(16))
     async with asyncio.timeout(SECONDS):
         reader, writer = await asyncio.open_connection(
-            server.host,
-            server.port,
-            ssl=context,
-            local_addr=(path.source, 0),
-            server_hostname=None if context is None else server.host,
+            server.host, server.port, local_addr=(path.source, 0)
         )
         try:
             writer.write(len(wire).to_bytes(2, "big") + wire)
@@ -93,15 +46,6 @@ async def _stream(
             raise ConnectionResetError("closed before the answer was whole") from error
         finally:
             writer.close()
-
-
-def own_certificate(certificate: str) -> ssl.SSLContext:
-    """Trusts exactly the certificate file that the listeners serve; its name does not matter here,
-    because we ask by address."""
-    context = ssl.create_default_context(cafile=certificate)
-    context.check_hostname = False
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
 
 
 def _socket(path: Lane, kind: socket.SocketKind) -> socket.socket:
