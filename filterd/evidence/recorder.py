@@ -74,6 +74,8 @@ class Recorder:
 
     async def start(self) -> None:
         """Go on where the last run stopped."""
+        for chatty in ("httpx", "httpcore", "hpack"):  # a line for each canary over HTTPS
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         await self.meter.load()
         await self.refresh()
         self._loops = [
