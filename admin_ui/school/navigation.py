@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from flask import g, request, url_for
+from flask import current_app, g, request, url_for
 
 from admin_ui.school.access import may
 from admin_ui.shared.control import ask
 from admin_ui.shared.i18n import gettext as _
 from filterd.errors import ControlError
+
+FRESH = 2.0
 
 
 def sections() -> list[tuple[str, list[tuple[str, str, str, str]]]]:
@@ -40,12 +43,23 @@ def sections() -> list[tuple[str, list[tuple[str, str, str, str]]]]:
 
 
 def status() -> dict[str, Any]:
-    """The state of the filter, asked once a request; empty when filterd does not answer."""
+    """The state of the filter for the frame of a page, at most `FRESH` seconds old.
+
+    Empty when filterd does not answer. It is the same for everybody who may open a page at all.
+    """
     if "status" not in g:
-        try:
-            g.status = ask("status.get")
-        except ControlError:
-            g.status = {}
+        kept = current_app.extensions.get("filterd_status", (0.0, {}))
+        g.status = kept[1] if time.monotonic() - kept[0] < FRESH else fresh_status()
+    return dict(g.status)
+
+
+def fresh_status() -> dict[str, Any]:
+    """The state of the filter now."""
+    try:
+        g.status = ask("status.get")
+    except ControlError:
+        g.status = {}
+    current_app.extensions["filterd_status"] = (time.monotonic(), g.status)
     return dict(g.status)
 
 

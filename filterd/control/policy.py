@@ -27,6 +27,13 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True)
+class Get:
+    """The running document; with `have`, its hash, a caller that has it is spared the texts."""
+
+    have: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """A document and the revision that it was made from."""
 
@@ -72,7 +79,7 @@ def routes(owner: Owner, live: LivePolicy, seen: Seen) -> dict[str, Route]:
     """The methods of this noun."""
     noun = _Policy(owner, live, seen)
     return {
-        "policy.get": Route(Nothing, Permission.VIEW, noun.get),
+        "policy.get": Route(Get, Permission.VIEW, noun.get),
         "policy.check": Route(Files, Permission.VIEW, noun.check),
         "policy.preview": Route(Preview, Permission.EDIT, noun.preview),
         "policy.apply": Route(ApplyFiles, Permission.EDIT, noun.apply),
@@ -100,8 +107,10 @@ class _Policy:
         self._seen = seen
         self._revisions = owner.stores.revisions
 
-    async def get(self, caller: Caller, request: Nothing) -> dict[str, Any]:
+    async def get(self, caller: Caller, request: Get) -> dict[str, Any]:
         running = self._live.running
+        if request.have == running.hash:
+            return {"revision": running.revision, "hash": running.hash}
         texts = _taxonomy_files(self._owner.settings.blocklists)
         return {"revision": running.revision, "hash": running.hash, "files": running.files,
                 "taxonomy": texts}  # fmt: skip

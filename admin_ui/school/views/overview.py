@@ -12,7 +12,7 @@ from flask import Blueprint, flash, render_template, request
 from werkzeug.wrappers import Response
 
 from admin_ui.school.access import may
-from admin_ui.school.navigation import status
+from admin_ui.school.navigation import fresh_status
 from admin_ui.school.policy import current
 from admin_ui.shared import charts, fields, i18n, pictures
 from admin_ui.shared.control import ask, ask_all
@@ -28,7 +28,7 @@ PERIODS = ("day", "week", "month")
 def page() -> str:
     """The overview; without filterd it says so instead of guessing."""
     period = fields.choice("period", PERIODS, "day")
-    state = status()
+    state = fresh_status()
     if not state:
         raise ControlError("unavailable", _("The filter service does not answer"))
     return render_template(
