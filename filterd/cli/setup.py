@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,10 +14,11 @@ import yaml
 
 from filterd import config
 from filterd.errors import ConfigError, Problem
-from filterd.gateway import install, interfaces, keepalived, questions
+from filterd.gateway import box, install, interfaces, keepalived, questions
 from filterd.gateway.answers import Answers, parse
 from filterd.gateway.written import files
 from filterd.policy import document, taxonomy
+from filterd.supervise.holder import port_holder
 
 _LIMITS = """Không chặn được bằng DNS / Not stopped by a DNS filter:
   địa chỉ IP gõ thẳng, ứng dụng VPN qua cổng 443, dữ liệu di động, trang dùng chung máy chủ
@@ -57,9 +59,23 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"cần cài / to be installed: apt-get install {' '.join(lacking)}", file=sys.stderr)
         if root == Path("/") and not arguments.dry_run:
             return 1
+    if rival := _rival(answers):
+        print(rival, file=sys.stderr)
+        if root == Path("/") and not arguments.dry_run:
+            return 1
     if arguments.dry_run:
         return 0
     return _install(answers, changes, root)
+
+
+def _rival(answers: Answers) -> str | None:
+    """The DNS server that holds port 53 now, and what to do about it."""
+    holder = port_holder(config.Address("0.0.0.0", 53), socket.SOCK_DGRAM)  # noqa: S104
+    name = holder.partition(" ")[0]
+    moves = name == "unbound" and answers.upstreams == "unbound"
+    if name not in box.RIVALS or moves:
+        return None
+    return f"cổng 53 do {holder} giữ / port 53 is held by {holder}: {box.advice(holder)}"
 
 
 def _install(answers: Answers, changes: Sequence[install.Change], root: Path) -> int:

@@ -89,6 +89,17 @@ def test_a_dry_run_writes_nothing_and_shows_the_difference(
     assert "5300" in (box / "etc/filterd/filterd.yaml").read_text()
 
 
+def test_a_rival_on_port_53_is_named_with_what_to_do(
+    answered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    command = ["setup", "--answers", str(answered), "--root", str(tmp_path / "box"), "--dry-run"]
+    for holder, told in (("dnsmasq (pid 8)", True), ("unbound (pid 9)", False), ("x", False)):
+        monkeypatch.setattr("filterd.cli.setup.port_holder", lambda *_, h=holder: h)
+        assert main(command) == 0
+        assert ("port=0" in capsys.readouterr().err) is told
+
+
 def test_what_the_school_edited_is_kept(answered: Path, tmp_path: Path) -> None:
     command = ["setup", "--answers", str(answered), "--root", str(tmp_path / "box")]
     assert main(command) == 0
