@@ -27,6 +27,7 @@ from filterd.evidence.records import (
     Segments,
     TicketFact,
 )
+from filterd.evidence.summary import identifier
 from filterd.evidence.suppression import Cell
 from filterd.lists.setting import library
 from filterd.lists.status import status
@@ -103,7 +104,7 @@ class FactFinder:
 
     async def _changes(self, facts: EvidenceFacts, first: datetime, last: datetime) -> ChangeFact:
         found = await facts.changes(first, last)
-        chain = verify(await self._chain())
+        chain = await asyncio.to_thread(verify, await self._chain())
         return {
             "total": found.total,
             "complete": found.complete,
@@ -131,7 +132,9 @@ class FactFinder:
             if one is None or before is None:
                 continue
             known = self.live.ground.taxonomy
-            policies = [document.parse(each.files, known) for each in (before, one)]
+            policies = [
+                await asyncio.to_thread(document.parse, each.files, known) for each in (before, one)
+            ]
             count += _without_lessons(policies[0], one.edit.at) != _without_lessons(
                 policies[1], one.edit.at
             )
@@ -208,7 +211,7 @@ def _list_fact(item: Mapping[str, Any], now: datetime) -> ListFact:
     version = str(versions[0]["version"]) if versions else ""
     entries = int(item.get("entries") or 0)
     return {
-        "id": str(item["id"]),
+        "id": identifier(str(item["id"])),
         "category": str(item["category"]),
         "kind": "fetched" if fetched else "shipped",
         "version": hexadecimal(version),

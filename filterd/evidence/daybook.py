@@ -23,7 +23,7 @@ from filterd.evidence.selftest import tally
 from filterd.evidence.selftest.checks import always_blocked
 from filterd.evidence.selftest.tally import Counts
 from filterd.evidence.service_hours import ServiceHours
-from filterd.evidence.summary import FIRST, FORMAT, encode
+from filterd.evidence.summary import FIRST, FORMAT, encode, identifier
 from filterd.evidence.suppression import Cell, Ledger, Release, publish_cell, suppress
 from filterd.storage.evidence import EvidenceStore, MonthCell, StoredSummary
 
@@ -102,7 +102,7 @@ class Daybook:
         rule = self._desk.method.privacy
         return {
             "format": FORMAT,
-            "school": running.policy.identity.id or "unregistered",
+            "school": identifier(running.policy.identity.id or "unregistered"),
             "device": self._desk.key.id,
             "counter": 1,
             "previous": FIRST,

@@ -6,6 +6,7 @@ Knows the shape only. Facts are gathered by `recorder`, signatures made by `sign
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import cast
@@ -39,6 +40,12 @@ def _validator() -> Draft202012Validator:
 @cache
 def _fits() -> Fits:
     return compiled(schema())
+
+
+def identifier(text: str) -> str:
+    """An id as the schema wants it: what else stands in a school's own id becomes a hyphen."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "-", text)[:64]
+    return plain if plain[:1].isalnum() else f"x{plain}"[:64]
 
 
 def encode(summary: Summary) -> bytes:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filterd.errors import EvidenceError
@@ -17,7 +17,7 @@ from filterd.evidence import signing
 from filterd.evidence.canonical import canonical, digest
 from filterd.evidence.chain import Head, Outcome, judge, late
 from filterd.evidence.records import Summary
-from filterd.evidence.summary import MAX_BYTES, decode, encode, schema
+from filterd.evidence.summary import MAX_BYTES, decode, encode, identifier, schema
 from tests.lab.school_month import perfect_day, perfect_month
 
 NOON = datetime(2026, 12, 2, 5, tzinfo=UTC)
@@ -121,6 +121,12 @@ def test_a_field_that_nobody_defined_is_refused() -> None:
     smuggled = dict(perfect_day(), client="10.0.0.7")
     with pytest.raises(EvidenceError, match="client"):
         encode(smuggled)  # type: ignore[arg-type]
+
+
+@given(st.text(max_size=100))
+@settings(max_examples=40, deadline=None)
+def test_any_school_id_fits_the_summary(text: str) -> None:
+    encode({**perfect_day(), "school": identifier(text)})
 
 
 def test_an_oversized_summary_is_refused_unread() -> None:
