@@ -71,14 +71,17 @@ class RunningFilterd:
             **(settings or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self.prefix: tuple[str, ...] = ()
+        """Before the command: `ip netns exec …`, `strace …`, `prlimit …`."""
 
     def spawn(self, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start the process without waiting for anything."""
         self.config.write_text(yaml.safe_dump(self.settings), "utf-8")
         self.log.write_bytes(b"")
         with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "filterd", "run", "--config", str(self.config)]
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "filterd", "run", "--config", str(self.config)],
+                [*self.prefix, *command],
                 stdout=log, stderr=log, cwd=self.folder,
                 env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
             )  # fmt: skip

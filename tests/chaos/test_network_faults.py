@@ -1,0 +1,185 @@
+"""The network around the gateway fails in every way that a kernel without netem can show."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.lab.namespaces import Row, UpstreamThere, need, row, udp_socket
+from tests.lab.packets import query
+from tests.lab.running import ROOT, RunningFilterd, until
+
+pytestmark = pytest.mark.root
+GATEWAY4, GATEWAY6 = "10.9.1.1", "fd09:1::1"
+CANARY, BLOCKED = "allowed.canary.filterd.test", "porn.canary.filterd.test"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Row, RunningFilterd]]:
+    need()
+    folder = tmp_path_factory.mktemp("network")
+    policies = folder / "policies"
+    shutil.copytree(ROOT / "policies", policies)
+    school = yaml.safe_load((policies / "school.yaml").read_text("utf-8"))
+    school["segments"] += [
+        {"id": "lab4", "network": "10.9.1.0/24", "tier": "lower_secondary"},
+        {"id": "lab6", "network": "fd09:1::/64", "tier": "lower_secondary"},
+    ]
+    (policies / "school.yaml").write_text(yaml.safe_dump(school, allow_unicode=True), "utf-8")
+    with (
+        row() as place,
+        UpstreamThere(place.upstream, "10.9.2.2"),
+        UpstreamThere(place.upstream, "fd09:2::2"),
+    ):
+        made = RunningFilterd(
+            folder,
+            {
+                "workers": 2,
+                "policies": str(policies),
+                "listen": {"dns": [f"{GATEWAY4}:53", f"[{GATEWAY6}]:53"]},
+                "metrics": None,
+                "upstreams": ["udp://10.9.2.2:53", "udp://[fd09:2::2]:53"],
+            },
+        )
+        made.prefix = ("ip", "netns", "exec", place.gateway)
+        try:
+            made.start()
+            yield place, made
+        finally:
+            made.stop()
+
+
+class Pupil:
+    """A client on the school's side of the gateway."""
+
+    def __init__(self, place: Row, address: str = GATEWAY4) -> None:
+        self.sock = udp_socket(place.client, address)
+        self.number = 0
+
+    def ask(self, name: str, seconds: float = 2.0) -> int | None:
+        """The rcode; None: no answer in time."""
+        self.number += 1
+        wire = query(name, ident=self.number)
+        self.sock.settimeout(seconds)
+        try:
+            self.sock.send(wire)
+            while (reply := self.sock.recv(4096))[:2] != wire[:2]:
+                pass
+        except OSError:
+            return None
+        return reply[3] & 15
+
+    def share(self, names: Callable[[int], str], count: int, seconds: float = 2.5) -> float:
+        """The share of so many different questions that are answered with NOERROR."""
+        return sum(self.ask(names(number), seconds) == 0 for number in range(count)) / count
+
+
+@pytest.fixture
+def pupil(lab: tuple[Row, RunningFilterd]) -> Iterator[Pupil]:
+    made = Pupil(lab[0])
+    until(lambda: made.ask("good.before.example") == 0, 60, "an upstream that is back")
+    yield made
+    made.sock.close()
+
+
+@pytest.mark.parametrize("how", ["drop", "reject"])
+def test_one_of_two_upstreams_gone(lab: tuple[Row, RunningFilterd], pupil: Pupil, how: str) -> None:
+    place, _ = lab
+    place.nft(place.upstream, f"ip daddr 10.9.2.2 udp dport 53 {how}")
+    try:
+        assert pupil.share(lambda n: f"good.{how}{n}.example", 100) == 1
+    finally:
+        place.calm(place.upstream)
+
+
+def test_both_upstreams_gone_and_back(lab: tuple[Row, RunningFilterd], pupil: Pupil) -> None:
+    place, _ = lab
+    place.nft(place.upstream, "meta l4proto { udp, tcp } th dport 53 drop")
+    try:
+        began = time.monotonic()
+        assert pupil.ask("good.cold.example", 4) == 2
+        assert time.monotonic() - began < 2.3
+        assert pupil.ask(BLOCKED) == 3
+        assert pupil.ask(CANARY) == 0
+        assert pupil.ask("good.before.example") == 0, "known answers stay"
+    finally:
+        place.calm(place.upstream)
+    began = time.monotonic()
+    until(lambda: pupil.ask(f"good.b{time.monotonic_ns()}.example") == 0, 70, "the way back")
+    print(f"upstreams back in use after {time.monotonic() - began:.1f} s")
+
+
+def test_a_third_of_the_packets_lost(lab: tuple[Row, RunningFilterd], pupil: Pupil) -> None:
+    place, _ = lab
+    place.nft(place.upstream, "udp dport 53 numgen random mod 100 < 30 drop")
+    try:
+        share = pupil.share(lambda n: f"good.loss{n}.example", 60)
+    finally:
+        place.calm(place.upstream)
+    print(f"answered with 30 % of the questions upstream lost: {share:.0%}")
+    assert share >= 0.95
+
+
+def test_no_packet_over_1280_octets_and_no_fragment(
+    lab: tuple[Row, RunningFilterd], pupil: Pupil
+) -> None:
+    place, _ = lab
+    place.nft(place.gateway, "meta length > 1280 drop\nip frag-off & 0x3fff != 0 drop")
+    try:
+        place.run(place.upstream, "ip", "link", "set", "eth0", "mtu", "1280")
+        assert pupil.ask("big60.mtu.example", 3) == 0
+        assert pupil.ask("big300.mtu.example", 3) == 0, "TC: the client comes by TCP"
+    finally:
+        place.run(place.upstream, "ip", "link", "set", "eth0", "mtu", "1500")
+        place.calm(place.gateway)
+
+
+def test_the_cable_is_pulled_and_put_back_many_times(
+    lab: tuple[Row, RunningFilterd], pupil: Pupil
+) -> None:
+    place, filterd = lab
+    for turn in range(10):
+        for state in ("down", "up"):
+            place.run(place.gateway, "ip", "link", "set", "wan", state)
+            assert pupil.ask(CANARY) == 0
+            pupil.ask(f"good.flap{turn}{state}.example", 0.2)
+    # the address of IPv6 leaves with the link: a gateway's own network setup brings it back
+    place.run(place.gateway, "ip", "addr", "replace", "fd09:2::1/64", "dev", "wan", "nodad")
+    until(lambda: pupil.ask(f"good.f{time.monotonic_ns()}.example") == 0, 70, "the way back")
+    assert "Traceback" not in filterd.text()
+
+
+def test_clients_with_ipv6_alone(lab: tuple[Row, RunningFilterd], pupil: Pupil) -> None:
+    place, _ = lab
+    six = Pupil(place, GATEWAY6)
+    assert six.sock.family == socket.AF_INET6
+    assert six.ask(CANARY) == 0
+    assert six.ask(BLOCKED) == 3
+    assert six.ask("good.six.example") == 0
+    six.sock.close()
+
+
+def test_an_outsider_gets_no_answer_worth_having(lab: tuple[Row, RunningFilterd]) -> None:
+    """From the Internet's side only REFUSED, and never more octets than were sent (but OPT)."""
+    place, _ = lab
+    place.run(place.upstream, "ip", "addr", "add", "203.0.113.9/32", "dev", "lo")
+    place.run(place.upstream, "ip", "route", "replace", "10.9.1.0/24", "via", "10.9.2.1",
+              "src", "203.0.113.9")  # fmt: skip
+    place.run(place.gateway, "ip", "route", "replace", "203.0.113.9/32", "via", "10.9.2.2")
+    with udp_socket(place.upstream, GATEWAY4) as sock:
+        wire = query("good.outside.example")
+        sock.settimeout(1)
+        sock.send(wire)
+        reply = sock.recv(4096)
+    assert reply[3] & 15 == 5
+    assert len(reply) <= len(wire)
+
+
+def test_blocked_stays_blocked_through_all_of_it(pupil: Pupil, tmp_path: Path) -> None:
+    assert pupil.ask(BLOCKED) == 3
