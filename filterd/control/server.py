@@ -135,7 +135,7 @@ def _translated(error: Exception) -> Refusal:
         return Refusal("unavailable", "Quá thời gian chờ", "It took too long")
     if isinstance(error, FilterdError):
         return Refusal(getattr(error, "code", "invalid"), str(error), str(error))
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError | OverflowError):  # also a number that no store can hold
         return Refusal("invalid", "Yêu cầu không đọc được", f"The request cannot be read: {error}")
     _log.error("a control request failed", exc_info=error)
     return Refusal("unavailable", "Lỗi bên trong filterd", "filterd failed inside; see its log")

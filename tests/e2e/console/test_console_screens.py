@@ -20,10 +20,14 @@ CONSOLE = (
 )  # fmt: skip
 PORTAL = ("/", "/vi-sao?ten=games.canary.filterd.test", "/kiem-tra", "/yeu-cau", "/tro-giup",
           "/thong-bao")  # fmt: skip
-LOOKS = (
-    ("vi", "light", 1280, 900), ("vi", "dark", 360, 740), ("en", "light", 360, 740),
-    ("en", "dark", 1280, 900),
-)  # fmt: skip
+ALWAYS = (("vi", "light", 1280, 900), ("en", "dark", 360, 740))
+LOOKS = [
+    pytest.param(language, scheme, *size, marks=() if (language, scheme, *size) in ALWAYS
+                 else pytest.mark.slow)
+    for language in ("vi", "en")
+    for scheme in ("light", "dark")
+    for size in ((1280, 900), (360, 740))
+]  # fmt: skip
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
