@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import secrets
 import socket
 import time
@@ -32,6 +33,7 @@ from filterd.policy import document, taxonomy
 from filterd.policy.model import Policy
 from filterd.policy.ruleset import compile_ruleset
 from filterd.policy.tables import Surroundings
+from filterd.policy.taxonomy import Taxonomy
 from filterd.resolve.answers import Clamp
 from filterd.resolve.cache import Cache
 from filterd.resolve.handler import Equipment, Handler
@@ -45,6 +47,7 @@ from filterd.wire.names import from_text, to_wire
 _MIB = 1 << 20
 _GRACE_SECONDS = 2.0
 _HARVEST_TICKS = 10
+_SWEEP_TICKS = 300
 
 
 class Serving:
@@ -57,7 +60,9 @@ class Serving:
         self._trusted = False
         self._policy: Policy | None = None
         self._neighbours: dict[bytes, str] = {}
-        self._ticks = 0
+        self._taxonomy: tuple[object, Taxonomy] | None = None
+        self._ticks = self._answered = 0
+        self._sweep_at = _SWEEP_TICKS
         self.counters = Counters.open(Path(frame["counters"]), int(frame["slot"]))
         cache = settings.get("cache", {})
         size = int(cache.get("size_mib", 64)) * _MIB
@@ -116,6 +121,7 @@ class Serving:
             self._watch(0.0)
         if self._ticks % _HARVEST_TICKS == 0:
             self.handler.placements.collect()
+        self._sweep()
         entries, octets = self._memo.weight
         gauges = {
             "cache_bytes": self._cache.size,
@@ -172,11 +178,26 @@ class Serving:
         self._policy = policy
         self.handler.placements.swap(running)
         self.counters.set(layout.single_place("policy_revision"), running.revision)
-        gc.collect()
-        gc.freeze()
+
+    def _kinds(self) -> Taxonomy:
+        """The taxonomy, read anew only when its files changed: it is four fifths of a reload."""
+        folder = Path(self._settings["blocklists"])
+        found = tuple((p.name, s.st_mtime_ns, s.st_size) for p, s in _stats(folder))
+        if self._taxonomy is None or self._taxonomy[0] != found:
+            self._taxonomy = (found, taxonomy.load(folder))
+        return self._taxonomy[1]
+
+    def _sweep(self) -> None:
+        """A full garbage collection stops everything for tens of milliseconds: only while nobody
+        asks (the collector by itself is kept to young objects, `worker.quiet`)."""
+        answered = sum(self.counters.values[layout.QUERIES_AT : layout.BLOCKED_AT])
+        idle, self._answered = answered == self._answered, answered
+        if idle and self._ticks >= self._sweep_at:
+            self._sweep_at = self._ticks + _SWEEP_TICKS
+            gc.collect()
 
     def _compile(self, frame: Mapping[str, Any]) -> tuple[Policy, Running]:
-        kinds = taxonomy.load(Path(self._settings["blocklists"]))
+        kinds = self._kinds()
         policy = document.parse(frame["files"], kinds)
         # the supervisor has read the whole file; here only its head is checked
         index = open_index(Path(frame["index"]), verify=False)
@@ -230,6 +251,10 @@ def pool_settings(settings: Mapping[str, Any]) -> PoolSettings:
         conditional={z: tuple(u) for z, u in settings.get("conditional", {}).items()},
         own=own,
     )
+
+
+def _stats(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    return [(path, path.stat()) for path in sorted(folder.glob("*.yaml"))]
 
 
 def _endpoint(text: str) -> tuple[str, int]:

@@ -32,6 +32,7 @@ import logging
 import os
 import socket
 import struct
+import sys
 from typing import Any
 
 from filterd import tasks
@@ -120,14 +121,26 @@ async def _main(link: int) -> None:
     writer.close()
 
 
+def quiet() -> None:
+    """Keep pauses under a millisecond: of the collector and of a thread that reads a policy.
+
+    A young collection looks at 2,000 objects (0.1 ms), the next at 10,000; old ones, a cache of
+    hundreds of thousands, only when nobody asks (`Serving.tick`). A thread gives the interpreter
+    back after 0.5 ms instead of 5.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(2_000, 5, 1_000_000)
+    sys.setswitchinterval(0.0005)
+
+
 def main() -> None:
     """Run on the link that the supervisor passed."""
     parser = argparse.ArgumentParser(prog="python -m filterd.worker", description=__doc__)
     parser.add_argument("--link", type=int, required=True, help="descriptor of the link")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="worker[%(process)d] %(message)s")
-    # few cycles are made and the loop must not pause: collect rarely
-    gc.set_threshold(50_000, 50, 100)
+    quiet()
     asyncio.run(_main(arguments.link))
     os._exit(0)  # threads of a compile under way are not waited for
 

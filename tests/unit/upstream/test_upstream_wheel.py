@@ -31,7 +31,7 @@ async def until(waiting: list[Waiting], calls: int) -> None:
             await asyncio.sleep(0.002)
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(-0.01, 0.08), min_size=1, max_size=20))
 def test_each_is_called_once_and_not_before_its_time(waits: list[float]) -> None:
     async def run() -> None:
