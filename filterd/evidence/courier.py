@@ -26,10 +26,12 @@ REFUSED = frozenset({400, 403, 413, 415, 422})
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Where to send: `ca` is the PEM of the office's own certificate, None: the system's roots."""
+    """Where to send: `ca` is the PEM of the office's own certificate, None: the system's roots;
+    `school` is this school's id in the office's register, once enrolled."""
 
     url: str
     ca: str | None = None
+    school: str | None = None
 
     def __post_init__(self) -> None:
         if not self.url.startswith("https://"):

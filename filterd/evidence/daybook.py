@@ -47,6 +47,8 @@ class Daybook:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._restart = secrets.token_hex(8)
+        self.school: str | None = None
+        """The id in the office's register; None before enrolment: the one in the policy."""
 
     async def close_days(self, account: Account) -> list[StoredSummary]:
         """Close every day that is over and not closed yet, oldest first."""
@@ -102,7 +104,7 @@ class Daybook:
         rule = self._desk.method.privacy
         return {
             "format": FORMAT,
-            "school": identifier(running.policy.identity.id or "unregistered"),
+            "school": identifier(self.school or running.policy.identity.id or "unregistered"),
             "device": self._desk.key.id,
             "counter": 1,
             "previous": FIRST,

@@ -174,7 +174,10 @@ class Door:
 
     async def enrol(self, url: str, code: str, ca: str | None) -> Mapping[str, Any]:
         school = await self._recorder.enrol(Office(url, ca), code)
+        # What was signed before the office knew us names another id: it stays at the school.
+        await self._store.keep_unsent(self._recorder.now(), "before enrolment")
         await self._values.set(OFFICE, {"url": url, "ca": ca, "school": school})
+        await self._recorder.refresh()
         return {"school": school, "device": self._recorder.key.id}
 
     async def _governance(self) -> Governance:
@@ -204,7 +207,7 @@ class Door:
 async def office_of(values: Values) -> Office | None:
     """Where the school's summaries go; None: it is not enrolled."""
     kept = await values.get(OFFICE)
-    return Office(kept["url"], kept["ca"]) if kept else None
+    return Office(kept["url"], kept["ca"], kept["school"]) if kept else None
 
 
 def _due(each: Due, today: date, handed_in: str | None) -> dict[str, Any]:

@@ -139,7 +139,9 @@ class Recorder:
         return replace(self._shown, account=self.meter.account)
 
     async def refresh(self) -> None:
-        """Take what the snapshot shows from the store."""
+        """Take what the snapshot shows from the store, and the school's id at the office."""
+        office = await self._office()
+        self.daybook.school = office.school if office else None
         newest = await self._store.newest_selftest()
         waiting = await self._store.unsent(500)
         self._shown = Snapshot(
@@ -157,6 +159,10 @@ class Recorder:
         if running is None:
             raise EvidenceError("unavailable", "no policy is running yet")
         return running
+
+    def now(self) -> str:
+        """The wall clock as it is stored."""
+        return self._school.now().isoformat(timespec="seconds")
 
     def today(self) -> date:
         """The school's local date."""

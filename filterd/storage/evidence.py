@@ -153,6 +153,13 @@ class EvidenceStore:
                 at, answer, counter,
             )  # fmt: skip
 
+    async def keep_unsent(self, at: str, answer: str) -> None:
+        """Everything unsent stays here for good, with the reason why."""
+        async with self._database.write() as transaction:
+            await transaction.run(
+                "UPDATE summaries SET sent_at = ?, answer = ? WHERE sent_at IS NULL", at, answer
+            )
+
     async def add_cells(self, month: str, day_cells: Sequence[MonthCell]) -> None:
         """Add one day's cells to the month: events and tops sum, clients keep the largest day."""
         async with self._database.write() as transaction:

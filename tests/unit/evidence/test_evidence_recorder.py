@@ -14,6 +14,7 @@ from filterd.config import Address, Listen, Settings
 from filterd.errors import EvidenceError
 from filterd.evidence import signing
 from filterd.evidence.courier import Courier, Office
+from filterd.evidence.door import Door, office_of
 from filterd.evidence.exposure import Kind
 from filterd.evidence.indicators import Period, Verdict, compute
 from filterd.evidence.meter import Machine, Meter
@@ -22,6 +23,7 @@ from filterd.evidence.records import Summary
 from filterd.evidence.summary import decode
 from filterd.storage.database import Database, open_database
 from filterd.storage.evidence import EvidenceStore, StoredSummary
+from filterd.storage.small import Values
 from tests.lab import tiny_filter, tiny_office
 from tests.lab.evidence_school import ZONE, FakeSchool, honest, shipped
 from tests.lab.tiny_filter import address, blocked, plain
@@ -221,6 +223,28 @@ async def test_a_month_offline_is_delivered_in_order(
         assert await courier.deliver(here) == type(await courier.deliver(here))()
     first = office.taken[2]
     assert first["time"]["enforcing_s"] == 0  # days that nobody measured are not "up"
+
+
+async def test_after_enrolment_the_school_goes_by_its_name_in_the_register(
+    recorder: Recorder, school: FakeSchool, tmp_path: Path, database: Database
+) -> None:
+    store, values = EvidenceStore(database), Values(database)
+    await awake(recorder)
+    before = await days(recorder, school, 2)
+    assert {s["school"] for s in before} == {"unregistered"}
+    office = tiny_office.TinyOffice(now=school.at)
+    with tiny_office.serve(office, tmp_path):
+        recorder._office = lambda: office_of(values)
+        door = Door(recorder, store, values, lambda address: None)
+        assert (await door.enrol(office.url, "code", office.ca))["school"] == "VN-79-000123"
+        assert await store.unsent(10) == []
+        after = await days(recorder, school, 1)
+        assert {s["school"] for s in after} == {"VN-79-000123"}
+        sent = await recorder.deliver()
+        assert sent is not None and sent.taken == 1
+    assert list(office.taken) == [3]
+    kept = await store.summaries("2026-11-23", "2026-11-25")
+    assert [each.answer for each in kept] == ["before enrolment"] * 2 + [None]
 
 
 async def test_another_certificate_gets_nothing(
