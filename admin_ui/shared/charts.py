@@ -84,3 +84,44 @@ def lines(
     for title, values in series.items():
         chart.add(title, list(values))
     return str(chart.render()).encode()
+
+
+STATUS_COLOURS = ("#1c8552", "#2f7fc4", "#c0392b", "#d99a1c", "#9aa7b8")
+STATUS_COLOURS_DARK = ("#58c98a", "#7db8ee", "#f08a80", "#ecc566", "#6d7b8e")
+
+
+def bars(
+    labels: Sequence[str],
+    series: Mapping[str, Sequence[int | None]],
+    *,
+    dark: bool,
+    empty: str,
+    every: int = 1,
+) -> bytes:
+    """Stacked bars, one series for each of the five statuses in their own colours."""
+    style = _style(dark)
+    style.colors = STATUS_COLOURS_DARK if dark else STATUS_COLOURS
+    chart = pygal.StackedBar(
+        style=style,
+        width=900,
+        height=300,
+        explicit_size=False,
+        js=(),
+        legend_at_bottom=True,
+        legend_at_bottom_columns=3,
+        legend_box_size=14,
+        margin=10,
+        truncate_label=-1,
+        truncate_legend=-1,
+        show_minor_x_labels=False,
+        no_data_text=empty,
+        disable_xml_declaration=True,
+        min_scale=3,
+        max_scale=5,
+        value_formatter=lambda value: f"{value:.0f}",
+    )
+    chart.x_labels = list(labels)
+    chart.x_labels_major = list(labels)[::every]
+    for title, values in series.items():
+        chart.add(title, list(values))
+    return str(chart.render()).encode()

@@ -17,6 +17,7 @@ COMMANDS: tuple[str, ...] = (
     "doctor",
     "explain",
     "firewall",
+    "office",
     "lists",
     "policy",
     "report",

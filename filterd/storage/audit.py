@@ -83,7 +83,7 @@ class AuditLog:
                 sql += f" AND {column} = ?"
                 parts.append(value)
         if wanted.search:
-            sql += " AND (instr(lower(target), lower(?)) OR instr(lower(reason), lower(?)))"
+            sql += " AND (instr(lower(target), lower(?)) > 0 OR instr(lower(reason), lower(?)) > 0)"
             parts += [wanted.search, wanted.search]
         rows = await self._database.rows(f"{sql} ORDER BY id DESC LIMIT ?", *parts, limit)
         return [_entry(row) for row in rows]

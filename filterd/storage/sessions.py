@@ -65,7 +65,8 @@ class Sessions:
         """Store a session, in place of one with the same id (rotation)."""
         async with self._database.write() as transaction:
             await transaction.run(
-                "INSERT OR REPLACE INTO sessions VALUES (?,?,?,?,?,?,?,?)",
+                "INSERT INTO sessions VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
+                " hash = excluded.hash, last = excluded.last, proven = excluded.proven",
                 session.id, session.hash, session.account, session.since.isoformat(),
                 session.last.isoformat(), session.address, session.agent, int(session.proven),
             )  # fmt: skip
@@ -84,7 +85,7 @@ class Sessions:
         """End every session of an account, but for one if named."""
         async with self._database.write() as transaction:
             await transaction.run(
-                "DELETE FROM sessions WHERE account = ? AND id IS NOT ?", account, but
+                "DELETE FROM sessions WHERE account = ? AND id <> ?", account, but or ""
             )
 
 
@@ -150,7 +151,8 @@ class SignInFailures:
             for key in keys:
                 await transaction.run(
                     "INSERT INTO sign_in_failures VALUES (?1, 1, ?2)"
-                    " ON CONFLICT (key) DO UPDATE SET count = count + 1, last = ?2",
+                    " ON CONFLICT (key) DO UPDATE"
+                    " SET count = sign_in_failures.count + 1, last = ?2",
                     key, at.isoformat(),
                 )  # fmt: skip
             await transaction.run(

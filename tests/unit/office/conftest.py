@@ -27,7 +27,20 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+BOTH = {"test_every_page_opens_in_both_languages_and_every_endpoint_has_its_permission",
+        "test_search_and_filters", "test_devices_speak_to_the_api"}  # fmt: skip
+"""Of the pages' tests these run on both databases, the others on SQLite alone."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "office" in metafunc.fixturenames:
+        pages = metafunc.module.__name__.endswith("test_office_pages")
+        both = not pages or metafunc.function.__name__ in BOTH
+        engines = ["sqlite", "postgresql"] if both else ["sqlite"]
+        metafunc.parametrize("office", engines, indirect=True)
+
+
+@pytest.fixture
 def office(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Office]:
     url = None
     if request.param == "postgresql":

@@ -1,0 +1,110 @@
+"""Publishing to schools: the authority list, releases, laboratory results."""
+
+from __future__ import annotations
+
+import json
+
+from flask import Blueprint, flash, g, render_template
+from sqlalchemy import func, select
+from werkzeug.wrappers import Response
+
+from admin_ui.office import publish
+from admin_ui.office.access import office, written
+from admin_ui.office.assess import reassess_index
+from admin_ui.office.database import upsert
+from admin_ui.office.tables import devices, efficacy, releases
+from admin_ui.shared import fields
+from admin_ui.shared.i18n import gettext as _
+from admin_ui.shared.web import back
+from filterd.errors import EvidenceError
+from filterd.evidence.bundle import Entry
+
+bp = Blueprint("publish", __name__, url_prefix="/publish")
+
+
+@bp.get("/")
+def page() -> str:
+    """What is published, and which schools have it."""
+    columns = [c for c in releases.c if c.name != "envelope"]
+    newest = office().rows(select(*columns).order_by(releases.c.version.desc()).limit(10))
+    held = office().rows(
+        select(devices.c.bundle, func.count().label("n"))
+        .where(devices.c.state == "active")
+        .group_by(devices.c.bundle)
+    )
+    laboratory = office().rows(select(efficacy.c.list_index, efficacy.c.entered).limit(20))
+    return render_template(
+        "publish/page.html", names=publish.entries(office()), releases=newest, held=held,
+        laboratory=laboratory, zone=publish.proof_zone(office()),
+        today=office().today().isoformat(),
+    )  # fmt: skip
+
+
+def _who() -> str:
+    return str((g.account or {}).get("name", "office"))
+
+
+@bp.post("/add")
+def add() -> Response:
+    """A name with the document that demands it; it goes out with the release made at once."""
+    days = {key: fields.text(key, 10, required=key == "issued") for key in ("issued", "expires")}
+    for day in days.values():
+        if day and not publish.is_day(day):
+            raise fields.FieldError(_("This is not a date."))
+    entry = Entry(
+        fields.text("name", 253), fields.text("document", 120), fields.text("issuer", 120),
+        days["issued"], days["expires"] or None,
+    )  # fmt: skip
+    try:
+        publish.add(office(), entry, _who())
+    except EvidenceError:
+        raise fields.FieldError(_("This is not a domain name.")) from None
+    _release(f"+ {entry.name}")
+    return back()
+
+
+@bp.post("/remove")
+def remove() -> Response:
+    """Take a name off the list and publish."""
+    name = fields.text("name", 253)
+    if not publish.remove(office(), name):
+        raise fields.FieldError(_("This name is not on the list."))
+    _release(f"- {name}")
+    return back()
+
+
+@bp.post("/release")
+def release() -> Response:
+    """Publish again, with a new date of expiry."""
+    _release("")
+    return back()
+
+
+def _release(what: str) -> None:
+    version = publish.release(office(), _who(), what)
+    written("publish.release", str(version), what)
+    flash(_("Version %(n)s is published. Schools take it within ten minutes.", n=version), "ok")
+
+
+@bp.post("/laboratory")
+def laboratory() -> Response:
+    """The efficacy of a list version, measured once in a laboratory (I6)."""
+    try:
+        body = json.loads(fields.text("body", 20_000, lines=True))
+        index = str(body["index"])
+        pairs = [*body["recall"].values(), *body["vietnamese"].values(), body["false_block"]]
+        whole = all(len(pair) == 2 and all(type(n) is int and n >= 0 for n in pair)
+                    and pair[0] <= pair[1] for pair in pairs)  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise fields.FieldError(_("This is not a laboratory result."))
+    row = {"list_index": index, "body": json.dumps(body), "entered": office().moment(),
+           "entered_by": _who()}  # fmt: skip
+    with office().write() as connection:
+        statement = upsert(connection, efficacy).values(**row)
+        connection.execute(statement.on_conflict_do_update(index_elements=["list_index"], set_=row))
+        reassess_index(connection, index, office().today())
+    written("publish.laboratory", index)
+    flash(_("Saved. The statuses of this month are computed again."), "ok")
+    return back()
