@@ -16,6 +16,7 @@ from filterd.errors import ControlError, ListError
 from filterd.lists.library import Library
 from filterd.lists.setting import library
 from filterd.lists.status import status
+from filterd.lists.store import Busy
 
 
 def register(commands: Any) -> None:
@@ -62,10 +63,14 @@ def compile_lists(arguments: argparse.Namespace) -> int:
     """Compile here; a running daemon is told to swap."""
     lists, daemon = _library(arguments)
     left_out: tuple[tuple[str, str], ...] = ()
-    with lists.store.locked():
-        if arguments.folder is not None:
-            left_out = lists.import_from(arguments.folder.absolute()).left_out
-        report = lists.compile(progress=progress_bar(sys.stderr))
+    try:
+        with lists.store.locked():
+            if arguments.folder is not None:
+                left_out = lists.import_from(arguments.folder.absolute()).left_out
+            report = lists.compile(progress=progress_bar(sys.stderr))
+    except Busy as error:
+        print(f"filterd lists: {error}", file=sys.stderr)
+        return 75
     told = _reload(daemon)
     if arguments.json:
         print(json.dumps({**report, "left_out": left_out, "daemon": told}, ensure_ascii=False))

@@ -15,7 +15,8 @@ from filterd.control.protocol import Caller, Nothing, Refusal, Route
 from filterd.errors import ListError
 from filterd.lists import catalogue, overlay
 from filterd.lists.formats import FORMATS
-from filterd.lists.refresher import Refresher, summary
+from filterd.lists.progress import summary
+from filterd.lists.refresher import Refresher
 from filterd.lists.state import State
 from filterd.lists.status import overlap, status
 from filterd.policy.reader import ValueProblem

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from filterd.errors import ListError
 from filterd.lists.catalogue import Source
 from filterd.lists.library import Check, Library, Refused
+from filterd.lists.progress import Progress
 from filterd.lists.state import Quarantine, SourceState, State, Version
-from filterd.lists.update import Fetching, Outcome, Result, update
+from filterd.lists.update import Download, Fetching, Outcome, Result, download, settle
 
 _log = logging.getLogger("filterd.lists")
 TURN_SECONDS = 60.0
@@ -48,17 +48,6 @@ class Times:
         return not any(start <= now < end for start, end in self.quiet)
 
 
-@dataclass(slots=True)
-class Progress:
-    """What an update is doing now, and how the last one of each list ended."""
-
-    running: bool = False
-    list: str | None = None
-    bytes: int = 0
-    whole: int | None = None
-    results: dict[str, Outcome] = field(default_factory=dict)
-
-
 class Refresher:
     """Keeps the lists of a library fresh."""
 
@@ -75,6 +64,7 @@ class Refresher:
         self._how = replace(how or Fetching(), progress=self._note)
         self._times = times or Times()
         self._lock = asyncio.Lock()
+        self._running = asyncio.Lock()
 
     async def run(self) -> None:
         """Update what is due, for ever; a failure is logged and told in the status."""
@@ -101,52 +91,77 @@ class Refresher:
         )
 
     async def update(self, ids: Sequence[str] = ()) -> tuple[Outcome, ...]:
-        """Fetch these lists (none named: all enabled), compile when one changed, use it."""
-        async with self._lock:
+        """Fetch these lists (none named: all enabled), compile when one changed, use it.
+
+        One run at a time. The lists are locked only while something is changed, never while a
+        server is waited for, so that decisions of people do not wait either.
+        """
+        async with self._running:
             self.progress.running = True
             try:
-                outcomes, path = await asyncio.to_thread(self._update, tuple(ids))
-                if path is not None:
-                    await self._hooks.use(path)
+                outcomes = await self._update(tuple(ids))
             finally:
                 self.progress.running, self.progress.list = False, None
         self.progress.results |= {outcome.id: outcome for outcome in outcomes}
         _tell(outcomes)
         return outcomes
 
-    def _note(self, list_id: str, size: int, whole: int | None) -> None:
-        self.progress.list, self.progress.bytes, self.progress.whole = list_id, size, whole
+    async def _update(self, ids: tuple[str, ...]) -> tuple[Outcome, ...]:
+        before = await asyncio.to_thread(self.library.store.state)
+        sources = await asyncio.to_thread(self.library.sources, before)
+        outcomes: list[Outcome] = []
+        same: list[tuple[Source, Download]] = []
+        for source in (source for source in sources if _wanted(source, ids)):
+            known = before.of(source.id)
+            came = await asyncio.to_thread(download, self.library, source, known, self._how)
+            if came.got is None and came.error is None:
+                same.append((source, came))
+                continue
+            outcomes += await self._settle(((source, came),))
+        # Lists that have not changed are noted together: twenty of them cost one write.
+        outcomes += await self._settle(same)
+        changed = {o.id for o in outcomes if o.outcome is Result.CHANGED}
+        if not changed:
+            return tuple(outcomes)
+        async with self._lock:
+            error = await asyncio.to_thread(self._compile, before, changed)
+            if error is None:
+                await self._hooks.use(await asyncio.to_thread(self.library.store.index.resolve))
+                return tuple(outcomes)
+        result = Result.QUARANTINED if isinstance(error, Refused) else Result.FAILED
+        return tuple(Outcome(o.id, result, str(error)) if o.id in changed else o for o in outcomes)
 
-    def _update(self, ids: tuple[str, ...]) -> tuple[tuple[Outcome, ...], Path | None]:
-        store = self.library.store
+    async def _settle(self, fetched: Sequence[tuple[Source, Download]]) -> list[Outcome]:
+        if not fetched:
+            return []
+        async with self._lock:
+            return await asyncio.to_thread(self._settle_all, fetched)
+
+    def _settle_all(self, fetched: Sequence[tuple[Source, Download]]) -> list[Outcome]:
+        store, outcomes = self.library.store, []
         with store.locked():
-            before = store.state()
-            sources = [s for s in self.library.sources(before) if _wanted(s, ids)]
-            outcomes = self._fetch_all(before, sources)
-            changed = {o.id for o in outcomes if o.outcome is Result.CHANGED}
-            if not changed:
-                return tuple(outcomes), None
+            state = store.state()
+            for one in fetched:
+                state, outcome = settle(self.library, state, one, self._hooks.clock(), self._how)
+                outcomes.append(outcome)
+            store.save(state)
+            store.prune(state)
+        return outcomes
+
+    def _compile(self, before: State, changed: set[str]) -> ListError | None:
+        """Compile with the new versions; on failure take them back and say why."""
+        with self.library.store.locked():
             try:
                 self.library.compile(self._hooks.check)
             except ListError as error:
-                return tuple(self._undo(before, changed, outcomes, error)), None
-            return tuple(outcomes), store.index.resolve()
+                self._undo(before, changed, error)
+                return error
+        return None
 
-    def _fetch_all(self, state: State, sources: Sequence[Source]) -> list[Outcome]:
-        """Every list in turn; what was found out is on the disk before the next one is asked."""
-        outcomes: list[Outcome] = []
-        for source in sources:
-            state, outcome = update(self.library, source, state, self._hooks.clock(), self._how)
-            outcomes.append(outcome)
-            if outcome.outcome is not Result.UNCHANGED:
-                self.library.store.save(state)
-        self.library.store.save(state)
-        self.library.store.prune(state)
-        return outcomes
+    def _note(self, list_id: str, size: int, whole: int | None) -> None:
+        self.progress.list, self.progress.bytes, self.progress.whole = list_id, size, whole
 
-    def _undo(
-        self, before: State, changed: set[str], outcomes: Sequence[Outcome], error: ListError
-    ) -> list[Outcome]:
+    def _undo(self, before: State, changed: set[str], error: ListError) -> None:
         """Take the versions back that the index could not be made with: into quarantine when the
         policy is against them, else to be tried again."""
         state = self.library.store.state()
@@ -156,8 +171,6 @@ class Refresher:
             fresh = next(v for v in now.versions if v.version == now.current)
             state = state.put(list_id, _taken_back(now, old, fresh, refused, str(error)))
         self.library.store.save(state)
-        result = Result.QUARANTINED if refused else Result.FAILED
-        return [Outcome(o.id, result, str(error)) if o.id in changed else o for o in outcomes]
 
     async def reload(self) -> None:
         """Use the index that the link names now (the command line compiled another)."""
@@ -266,15 +279,3 @@ def rolled_back(known: SourceState, list_id: str, version: str | None) -> Source
     refused = (*known.refused, known.current) if known.current else known.refused
     kept = tuple(r for r in refused if r != chosen[0].version)[-20:]
     return replace(known, current=chosen[0].version, changed=chosen[0].at, refused=kept)
-
-
-def summary(progress: Progress) -> dict[str, Any]:
-    """The progress as JSON."""
-    results = [
-        {"id": outcome.id, "outcome": outcome.outcome.value, "why": outcome.why}
-        for outcome in progress.results.values()
-    ]
-    return {
-        "running": progress.running, "list": progress.list, "bytes": progress.bytes,
-        "whole": progress.whole, "results": results,
-    }  # fmt: skip

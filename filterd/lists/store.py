@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,11 @@ from filterd.lists.state import State
 
 KEPT_INDEXES = 4
 INDEX = "index.fdx"
+PATIENCE_SECONDS = 120.0
+
+
+class Busy(ListError):
+    """Another process is changing the lists; trying again later helps."""
 
 
 class Store:
@@ -36,6 +42,7 @@ class Store:
         self.cache = folder / "cache"
         self.local = folder / "local"
         self.imported = folder / "imported"
+        self.patience = PATIENCE_SECONDS
 
     def prepare(self) -> None:
         """Make the folders; ListError when the disk refuses."""
@@ -47,13 +54,21 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other process from changing the lists; ListError at once when one does."""
+        """Keep every other process from changing the lists; Busy when one does for too long.
+
+        Nobody holds it while fetching, only while reading, compiling and writing.
+        """
         self.prepare()
+        deadline = time.monotonic() + self.patience
         with (self.folder / "lock").open("a") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ListError("another update of the lists is running: try again later") from None
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    if time.monotonic() >= deadline:
+                        raise Busy("another update of the lists is running: try later") from None
+                    time.sleep(0.05)
             yield
 
     def state(self) -> State:
@@ -126,6 +141,8 @@ class Store:
             wanted = {version.version for version in known.versions}
             if known.quarantine is not None:
                 wanted.add(known.quarantine.version.version)
+            # what this process is fetching right now is not a leftover
+            wanted.add(self.part(folder.name).name)
             for body in folder.iterdir():
                 if body.name not in wanted:
                     body.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""One list brought up to date: fetch, examine, gate, keep. The index is compiled by the caller.
+"""One list brought up to date: `download`, then `settle`. The index is compiled by the caller.
 
-Blocking, under the store's lock. Every end is an `Outcome`; nothing is raised, because one list's
-trouble is never another's.
+Blocking. Every end is an `Outcome`; nothing is raised, because one list's trouble is never
+another's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ class Result(enum.StrEnum):
     CHANGED = "changed"
     QUARANTINED = "quarantined"
     FAILED = "failed"
-    SHIPPED = "shipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +54,42 @@ class Fetching:
     progress: Callable[[str, int, int | None], None] | None = None
 
 
-def update(
-    library: Library, source: Source, state: State, at: datetime, how: Fetching
-) -> tuple[State, Outcome]:
-    """Bring one list up to date as far as the index; the new state is the caller's to save."""
-    known = state.of(source.id)
-    if source.url is None:
-        return state, Outcome(source.id, Result.SHIPPED)
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What came of asking a source: a body in `part`, nothing new (both None), or an error."""
+
+    part: Path
+    got: fetch.Fetched | None = None
+    error: str | None = None
+
+
+def download(library: Library, source: Source, known: SourceState, how: Fetching) -> Download:
+    """Ask the source; touches nothing that is in use, so no lock is needed."""
     part = library.store.part(source.id)
     try:
-        got = _first_that_answers(source, known, part, how)
-        checked = _checked(known, source, at, how)
-        if got is None:
-            checked, outcome = _unchanged(source, checked)
-        else:
-            checked, outcome = _take(library, source, checked, (part, got, how), at)
+        return Download(part, _first_that_answers(source, known, part, how))
     except ListError as error:
         part.unlink(missing_ok=True)
+        return Download(part, error=str(error))
+
+
+def settle(
+    library: Library, state: State, fetched: tuple[Source, Download], at: datetime, how: Fetching
+) -> tuple[State, Outcome]:
+    """Examine what came and keep it live, in quarantine or not at all. Call it under the lock;
+    the new state is the caller's to save."""
+    source, came = fetched
+    known = state.of(source.id)
+    checked = _checked(known, source, at, how)
+    try:
+        if came.error is not None:
+            raise ListError(came.error)
+        if came.got is None:
+            checked, outcome = _unchanged(source, checked)
+        else:
+            checked, outcome = _take(library, source, checked, (came.part, came.got, how), at)
+    except (ListError, OSError) as error:
+        came.part.unlink(missing_ok=True)
         checked = _failed(known, at, str(error))
         outcome = Outcome(source.id, Result.FAILED, str(error))
     return state.put(source.id, checked), outcome

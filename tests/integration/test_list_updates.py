@@ -297,9 +297,28 @@ def test_an_archive_with_a_directory_for_each_category(school: School) -> None:
 
 
 def test_two_updates_at_once_exclude_each_other(school: School) -> None:
+    school.library.store.patience = 0.2
+    school.lab.put("/bad.txt", NAMES + "later.example\n")
     with school.library.store.locked(), pytest.raises(ListError, match="another update"):
         school.update()
-    assert school.update()["bad"][0] is Result.UNCHANGED
+    assert school.update()["bad"][0] is Result.CHANGED
+
+
+def test_a_person_does_not_wait_for_a_slow_server(school: School) -> None:
+    """While a list server hangs, the school's own list and a rollback still act."""
+    school.lab.paths["/bad.txt"] = Served(how="hang")
+
+    async def both() -> float:
+        update = asyncio.create_task(school.refresher.update())
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        await school.refresher.reload()
+        taken = time.monotonic() - began
+        assert not update.done()
+        await update
+        return taken
+
+    assert asyncio.run(both()) < 0.3
 
 
 def test_a_killed_compiler_leaves_the_index(
