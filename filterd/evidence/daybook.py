@@ -18,7 +18,7 @@ from filterd.evidence.canonical import canonical, digest
 from filterd.evidence.exposure import Account, DayTime
 from filterd.evidence.method import Method
 from filterd.evidence.ports import Gathered, Running, School
-from filterd.evidence.records import Cells, Summary, TierFact, TimeFact
+from filterd.evidence.records import Cells, Heading, Summary, TierFact, TimeFact
 from filterd.evidence.selftest import tally
 from filterd.evidence.selftest.checks import always_blocked
 from filterd.evidence.selftest.tally import Counts
@@ -103,17 +103,7 @@ class Daybook:
         spent = account.days.get(day, DayTime())
         rule = self._desk.method.privacy
         return {
-            "format": FORMAT,
-            "school": identifier(self.school or running.policy.identity.id or "unregistered"),
-            "device": self._desk.key.id,
-            "counter": 1,
-            "previous": FIRST,
-            "day": day.isoformat(),
-            "made_at": self._desk.school.now().isoformat(timespec="seconds"),
-            "closed": True,
-            "method": self._desk.method.version,
-            "software": version("filterd"),
-            "restart": self._restart,
+            **self._heading(day, running),
             "clock": {"trusted": self._desk.school.clock_trusted(), "jumps": spent.jumps},
             "facility": gathered["facility"],
             "policy": {
@@ -138,6 +128,22 @@ class Daybook:
             "privacy": gathered["privacy"],
             "volume": {"queries": publish_cell(gathered["queries"], rule)},
             "cells": None,
+        }
+
+    def _heading(self, day: date, running: Running) -> Heading:
+        """Whose summary it is; counter and chain are set when the day is closed."""
+        return {
+            "format": FORMAT,
+            "school": identifier(self.school or running.policy.identity.id or "unregistered"),
+            "device": self._desk.key.id,
+            "counter": 1,
+            "previous": FIRST,
+            "day": day.isoformat(),
+            "made_at": self._desk.school.now().isoformat(timespec="seconds"),
+            "closed": True,
+            "method": self._desk.method.version,
+            "software": version("filterd"),
+            "restart": self._restart,
         }
 
     async def _release(self, day: date) -> Cells | None:

@@ -197,8 +197,8 @@ class Cells(TypedDict):
     hidden: int
 
 
-class Summary(TypedDict):
-    """format filterd.summary/1"""
+class Heading(TypedDict):
+    """Whose summary, of which day, where in the chain; `restart` changes with each start."""
 
     format: str
     school: str
@@ -211,6 +211,11 @@ class Summary(TypedDict):
     method: str
     software: str
     restart: str
+
+
+class Summary(Heading):
+    """format filterd.summary/1"""
+
     clock: Clock
     facility: Facility
     policy: PolicyFact

@@ -6,7 +6,7 @@ Built from the same facts and functions as the office's view, then signed as a w
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -295,7 +295,6 @@ def _recipients(calendar: Calendar, today: date) -> list[Json]:
     ]
 
 
-def _add(total: Pair, pair: Iterable[int]) -> None:
-    passed, executed = pair
-    total[0] += passed
-    total[1] += executed
+def _add(total: Pair, pair: Pair) -> None:
+    total[0] += pair[0]
+    total[1] += pair[1]
