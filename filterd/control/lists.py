@@ -15,6 +15,7 @@ from filterd.control.protocol import Caller, Nothing, Refusal, Route
 from filterd.errors import ListError
 from filterd.lists import catalogue, overlay
 from filterd.lists.formats import FORMATS
+from filterd.lists.precedence import OTHERS
 from filterd.lists.progress import summary
 from filterd.lists.refresher import Refresher
 from filterd.lists.state import State
@@ -148,6 +149,7 @@ class _Lists:
         items = [
             {"list": one.list, "category": one.category, "rule": one.rule, "line": one.line}
             for one in found
+            if one.category != OTHERS
         ]
         return {"items": items}
 

@@ -21,7 +21,7 @@ from filterd.lists.formats import FORMATS, Options
 from filterd.lists.index import Index, open_index
 from filterd.lists.loading import load, load_ut1
 from filterd.lists.memory import Loaded, MemoryTable
-from filterd.lists.precedence import RCODES, ListMeta
+from filterd.lists.precedence import OTHERS, RCODES, ListMeta
 from filterd.lists.protect import Protection
 from filterd.policy.model import CategoryId, ListId
 from filterd.policy.verdict import Alias, Asker, Listing, Local, Question
@@ -121,7 +121,8 @@ def strongest(listings: Sequence[Listing]) -> Listing | None:
     """
     winners: dict[str, Listing] = {}
     for listing in listings:
-        winners.setdefault(listing.category, listing)
+        if listing.category != OTHERS:
+            winners.setdefault(listing.category, listing)
     told = [listing for listing in winners.values() if not listing.exception]
     return next(iter(told or winners.values()), None)
 

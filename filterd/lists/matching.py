@@ -26,10 +26,14 @@ instead of failing, so the sum grows with the number of patterns."""
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A rule that speaks; `length` is how much of the name it pins down (nearer wins for RPZ)."""
+    """A rule that speaks; `length` is how much of the name it pins down (nearer wins for RPZ).
+
+    `silent`: it would speak to another client, so what is decided holds for this one alone.
+    """
 
     number: int
     length: int
+    silent: bool = False
 
 
 class Rules:
@@ -83,8 +87,13 @@ class Rules:
     def speaking(self, question: Question) -> Iterator[Spoken]:
         """Rules whose trigger fits the name and whose modifiers fit the rest of the question."""
         for found in self.fitting(question.name):
-            if applies(self._rules[found.number], question):
+            rule = self._rules[found.number]
+            if not applies(rule, question):
+                continue
+            if speaks_to(rule, question.asker or _NOBODY):
                 yield found
+            else:
+                yield Spoken(found.number, found.length, silent=True)
 
     def fitting(self, name: Name) -> Iterator[Spoken]:
         """Rules whose trigger fits the name, whatever their modifiers ask for."""
@@ -115,12 +124,14 @@ class Rules:
 
 
 def applies(rule: Rule, question: Question) -> bool:
-    """Whether the rule's modifiers hold for this question."""
+    """Whether the rule's modifiers hold for this question, whoever asks it."""
     if rule.types is not None and not _of(rule.types, _type_name(question.qtype)):
         return False
-    if rule.denyallow and any(above in rule.denyallow for above in ancestors(question.name)):
-        return False
-    asker = question.asker or _NOBODY
+    return not (rule.denyallow and any(a in rule.denyallow for a in ancestors(question.name)))
+
+
+def speaks_to(rule: Rule, asker: Asker) -> bool:
+    """Whether the rule is for this client (`$client`, `$ctag`)."""
     if rule.tags is not None and not _tagged(rule.tags, asker.tags):
         return False
     return rule.clients is None or _is_client(rule.clients, asker)

@@ -83,4 +83,5 @@ def rule_candidates(
         yield Candidate(
             owners[spoken.number], rule.line, rule.text, rule.flags, spoken.length,
             rule.modifiers, rule.rewrite, rule.clients is not None or rule.tags is not None,
+            spoken.silent,
         )  # fmt: skip

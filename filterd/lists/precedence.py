@@ -57,18 +57,29 @@ class Candidate:
     modifiers: int = 0
     rewrite: Rewrite | None = None
     personal: bool = False
+    silent: bool = False
+
+
+OTHERS = CategoryId("(others)")
+"""Category of listings that decide nothing and only say that another client might be told
+something else; no policy blocks it."""
 
 
 def decide(candidates: Sequence[Candidate], question: Question) -> tuple[Listing, ...]:
     """All listings, the winner of each category before the others of it."""
-    if len(candidates) == 1 and candidates[0].rewrite is None:
+    if len(candidates) == 1 and candidates[0].rewrite is None and not candidates[0].silent:
         return (_listing(candidates[0]),)
+    silent = [candidate for candidate in candidates if candidate.silent]
     by_category: dict[CategoryId, list[Candidate]] = {}
     for candidate in candidates:
-        by_category.setdefault(candidate.list.category, []).append(candidate)
+        if not candidate.silent:
+            by_category.setdefault(candidate.list.category, []).append(candidate)
     found: list[Listing] = []
     for group in by_category.values():
         found += _category(_nearest(group), question)
+    if silent:
+        meta, text = silent[0].list, silent[0].text
+        found.append(Listing(meta.id, OTHERS, text, None, None, exception=True, personal=True))
     return tuple(found)
 
 

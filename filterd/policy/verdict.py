@@ -125,7 +125,8 @@ class Listing:
 
     `exception` is `@@`; `important` beats an ordinary exception of the same category;
     `rewrite` is the answer of a `$dnsrewrite` rule of the school's own lists.
-    `personal`: a `$client`/`$ctag` rule took part, so the outcome holds for this asker alone.
+    `personal`: a `$client`/`$ctag` rule took part, so the outcome holds for this asker alone (also
+    when such a rule was for another: then it stands last, as an exception of no category).
     """
 
     list: ListId

@@ -217,3 +217,16 @@ def test_figures_of_lists_that_overlap(tmp_path: Path) -> None:
     index = open_index(tmp_path / "i.fdx")
     found = index.listings(Question(Name("c.example"), 1))
     assert sorted((one.list, one.line) for one in found) == [("l1", 4), ("l2", 2)]
+
+
+def test_what_one_client_is_told_is_not_kept_for_another(tmp_path: Path) -> None:
+    """A rule for single clients marks every outcome it could have changed."""
+    lists = [load("||x.example^$client=10.0.0.1\n||y.example^", "adblock")]
+    path = tmp_path / "index.fdx"
+    build(lists, Protection(), lambda _list, _why: True, path)
+    for index in (open_index(path), Index((MemoryTable(lists),), "m")):
+        mine = index.listings(Question(Name("x.example"), 1, Asker("10.0.0.1")))
+        other = index.listings(Question(Name("x.example"), 1, Asker("10.0.0.2")))
+        assert [(one.exception, one.personal) for one in mine] == [(False, True)]
+        assert [(one.exception, one.personal) for one in other] == [(True, True)]
+        assert not index.listings(Question(Name("y.example"), 1))[0].personal
