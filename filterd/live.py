@@ -107,6 +107,12 @@ class LivePolicy:
         )
         return Running(revision, document_hash(files), dict(files), policy, ruleset)
 
+    def assert_expected(self, files: Mapping[str, str]) -> None:
+        """Raises PolicyError with every mistake of a document, or every expectation that fails."""
+        candidate = self.build(files)
+        if failures := expect.check(candidate.ruleset, candidate.policy):
+            raise PolicyError([_problem(failure) for failure in failures])
+
     async def load(self, revision: int, files: Mapping[str, str]) -> None:
         """Make a stored revision the running one, without asking its expectations again."""
         async with self._lock:

@@ -13,14 +13,16 @@ from typing import Any, TypeVar
 
 from filterd.app import stores
 from filterd.app.first_start import policy_files
+from filterd.app.lists import first_index, open_lists
 from filterd.app.state_dir import Holder
 from filterd.config import Settings
 from filterd.control.owner import Stores
 from filterd.errors import ControlError, FilterdError
-from filterd.live import Stored
-from filterd.policy import document, taxonomy
-from filterd.policy.diff import diff
-from filterd.storage.revisions import ChangeText, Edit, Revision, document_hash
+from filterd.live import Ground, LivePolicy, Stored
+from filterd.policy import taxonomy
+from filterd.policy.model import Name
+from filterd.policy.tables import Surroundings
+from filterd.storage.revisions import Edit, Revision, document_hash
 
 T = TypeVar("T")
 
@@ -79,21 +81,46 @@ class OfflinePolicies:
         return self._with(read)
 
     def apply(self, files: dict[str, str], reason: str) -> int:
-        """Store a document that parses as the newest revision; its number."""
-        known = taxonomy.load(self._settings.blocklists)
-        policy = document.parse(files, known)
+        """Make a document the newest revision, as the running service would; its number.
+
+        PolicyError: mistakes, a failed expectation, an authority's order removed.
+        """
 
         async def write(found: Stores) -> int:
-            newest = await found.revisions.newest()
-            changes: tuple[ChangeText, ...] = ()
-            if newest is not None:
-                old = document.parse(newest.files, known)
-                changes = tuple(ChangeText(c.vi, c.en, c.weakens) for c in diff(old, policy, known))
+            live = await self._live()
+            live.attach(Stored(found.database, found.audit))
             edit = Edit(f"cli:{getpass.getuser()}", reason, datetime.now(UTC))
-            stored = Stored(found.database, found.audit)
-            return (await stored.append(edit, files, changes)).number
+            newest = await found.revisions.newest()
+            if newest is None:
+                live.assert_expected(files)
+                await live.first(files, edit)
+                return live.running.revision
+            await live.load(newest.number, newest.files)
+            return (await live.apply(files, edit, None)).number
 
         return self._with(write)
+
+    def check(self, files: dict[str, str]) -> None:
+        """PolicyError with every mistake of a document, or every expectation that fails."""
+
+        async def judge() -> None:
+            (await self._live()).assert_expected(files)
+
+        asyncio.run(judge())
+
+    async def _live(self) -> LivePolicy:
+        """The same checks and the same path as in the service, with no worker to tell."""
+
+        async def nobody(frame: dict[str, Any]) -> None:
+            return None
+
+        settings = self._settings
+        await first_index(settings)
+        index, path = open_lists(settings)
+        served = tuple(Name(zone) for zone, _ in settings.conditional)
+        known = taxonomy.load(settings.blocklists)
+        ground = Ground(known, index, path, Surroundings(served))
+        return LivePolicy(ground, nobody, settings.state_dir / "run" / "policy-last.json")
 
     def rollback(self, number: int, reason: str) -> int:
         """Store an older document as the newest revision; its number."""
