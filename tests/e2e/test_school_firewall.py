@@ -17,6 +17,14 @@ from tests.e2e.school_net import PUBLIC4, PUBLIC6, PYTHON, SITE, School, ended, 
 ANSWERING = str(Path(__file__).with_name("answering.py"))
 LIST_COUNTERS = ("nft", "list", "counters", "table", "inet", "filterd")
 OWN, FOREIGN = "192.0.2.1", "203.0.113.99"
+PATIENT = """
+import socket, sys, threading
+def answer(link):
+    while data := link.recv(100): link.sendall(data)
+server = socket.create_server((sys.argv[1], int(sys.argv[2])))
+while True: threading.Thread(target=answer, args=server.accept()[:1], daemon=True).start()
+"""
+"""A resolver that waits for as long as a client likes."""
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
@@ -32,6 +40,7 @@ class Place:
         self.net = net
         self.seen_outside = [folder / "outside4", folder / "outside6", folder / "site"]
         self.config = folder / "filterd.yaml"
+        self.rules = ""
         settings = {
             "listen": {"dns": ["0.0.0.0:53", "[::]:53"]},
             "gateway": {"interfaces": ["lan0", "lan1", "lan2"], "exempt": ["10.0.12.0/24"]},
@@ -108,7 +117,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 def guarded(place: Place) -> Place:
-    place.filterd("firewall", "apply")
+    """The rules freshly loaded; as text, for starting the command for every test takes time."""
+    if not place.rules:
+        place.rules = place.filterd("firewall", "print")
+    place.net.inside(place.net.gateway, "nft", "-f", "-", stdin=place.rules)
     for log in place.seen_outside:
         log.write_text("")
     return place
@@ -169,21 +181,24 @@ def test_a_flow_from_before_the_rules_is_cut(place: Place) -> None:
     place.net.inside(place.net.gateway, "nft", "flush", "ruleset")
     code = (
         "import socket,sys,time\n"
-        "s=socket.create_connection((sys.argv[1],853),2); print('open',flush=True)\n"
+        "s=socket.create_connection((sys.argv[1],9953),2); print('open',flush=True)\n"
         "sys.stdin.readline()\n"
         "s.settimeout(3)\n"
         "try:\n s.sendall(b'x'*40); print('in' if s.recv(100) else 'closed')\n"
         "except OSError as e: print(type(e).__name__)"
     )
-    client = subprocess.Popen(
-        place.net.command(place.net.pupils[0], PYTHON, "-c", code, PUBLIC4),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert client.stdout and client.stdin
-    assert client.stdout.readline() == "open\n"
-    place.filterd("firewall", "apply")
-    out, _ = client.communicate("go\n", timeout=10)
-    assert out.strip() == "ConnectionResetError"
+    patient = place.net.start(place.net.internet, PYTHON, "-c", PATIENT, PUBLIC4, "9953")
+    with ended([patient]):
+        wait(lambda: place.connect(0, PUBLIC4, 9953) == "open")
+        client = subprocess.Popen(
+            place.net.command(place.net.pupils[0], PYTHON, "-c", code, PUBLIC4),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert client.stdout and client.stdin
+        assert client.stdout.readline() == "open\n"
+        place.filterd("firewall", "apply")
+        out, _ = client.communicate("go\n", timeout=20)
+        assert out.strip() == "ConnectionResetError"
 
 
 def test_fragments_do_not_slip_through(guarded: Place) -> None:
