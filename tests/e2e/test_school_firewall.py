@@ -230,7 +230,9 @@ def test_attempts_are_counted_for_the_school_and_survive_a_reload(guarded: Place
     assert after["resolver"] == before["resolver"] + 1
     assert after["dot"] == before["dot"] + 1
     guarded.filterd("firewall", "apply")
-    assert counted() == after
+    kept = counted()
+    # Other counts may rise meanwhile: a flow that an earlier test cut still sends a packet or two.
+    assert (kept["resolver"], kept["dot"]) == (after["resolver"], after["dot"])
 
 
 def test_only_our_own_table_is_touched(guarded: Place) -> None:
