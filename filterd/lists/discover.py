@@ -52,6 +52,15 @@ UT1_MEMBERS: dict[str, str] = {
 """Directories of UT1 (dsi.ut-capitole.fr/blacklists) that mean what a category of ours means."""
 
 
+_UT1_FILES = {
+    "domains": "",
+    "urls": "addresses of pages: DNS sees only names",
+    "expressions": "expressions over addresses of pages: DNS sees only names",
+    "usage": "not a blocklist",
+}
+"""Files of a UT1/squidGuard category directory, and why all but `domains` are of no use here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """Lists to compile, and the files that were left out, each with the reason."""
@@ -73,6 +82,11 @@ def discover(folder: Path, sources: Sequence[Source], categories: Collection[str
             left_out.append((shown, "not a blocklist"))
         elif source is not None:
             lists.append(_of_source(source, path, shown))
+        elif stem in _UT1_FILES and path.parent != folder:
+            if (found := _of_directory(path, shown, categories)) is not None:
+                lists.append(found)
+            else:
+                left_out.append((shown, _UT1_FILES[stem] or "its directory is no known category"))
         elif stem.endswith(".tar") or stem.endswith(".tgz"):
             members = {k: v for k, v in UT1_MEMBERS.items() if v in categories}
             lists.append(JobList(_id(stem), "", str(path), "ut1", members=members, file=shown))
@@ -109,6 +123,15 @@ def _of_source(source: Source, path: Path, shown: str) -> JobList:
         source.id, source.category, str(path), source.format, source.match,
         private_suffixes=source.private_suffixes, members=dict(source.members), file=shown,
     )  # fmt: skip
+
+
+def _of_directory(path: Path, shown: str, categories: Collection[str]) -> JobList | None:
+    """The `domains` file of an unpacked UT1 category directory; None for its other files."""
+    directory = path.parent.name.lower()
+    category = UT1_MEMBERS.get(directory, directory)
+    if _ENDINGS.sub("", path.name.lower()) != "domains" or category not in categories:
+        return None
+    return JobList(_id(f"ut1_{directory}"), category, str(path), "domains", file=shown)
 
 
 def _words(text: str) -> set[str]:
