@@ -18,6 +18,7 @@ from filterd.control.owner import Owner
 from filterd.control.portal import Places
 from filterd.control.timed import paused_until
 from filterd.evidence.door import Door, office_of
+from filterd.evidence.office_link import OfficeLink
 from filterd.evidence.ports import Gathered, Running
 from filterd.evidence.readings import readings
 from filterd.evidence.recorder import Recorder
@@ -30,6 +31,8 @@ _MINUTE = 60.0
 
 class LiveSchool:
     """Implements `evidence.ports.School` over the running service."""
+
+    link: OfficeLink | None = None
 
     def __init__(self, owner: Owner, live: LivePolicy, seen: SeenLately) -> None:
         self._owner, self._live = owner, live
@@ -68,7 +71,8 @@ class LiveSchool:
 
     async def gather(self, day: date) -> Gathered:
         self.cells.take()
-        return await self._finder.gather(day)
+        found = await self._finder.gather(day)
+        return {**found, "bundle": self.link.version if self.link is not None else None}
 
     def _today(self) -> date:
         return self.now().astimezone(ZoneInfo(self._live.running.policy.time_zone)).date()
@@ -95,6 +99,10 @@ class Evidence:
         if self._round is not None:
             self._round.cancel()
         await self.recorder.stop()
+
+    def bundle_of(self, link: OfficeLink) -> None:
+        """Let the summaries name the office's bundle that is in use."""
+        self._school.link = link
 
     def readings(self) -> Iterable[Reading]:
         """For the metrics endpoint."""

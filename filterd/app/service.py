@@ -21,6 +21,7 @@ from filterd.app.evidence import Evidence
 from filterd.app.first_start import first_account, policy_files, welcome
 from filterd.app.list_facts import ListFacts
 from filterd.app.methods import Methods, Parts
+from filterd.app.office import OfficeLine
 from filterd.app.presence import PresenceWatch
 from filterd.app.readings import Readings
 from filterd.app.refreshing import refresher
@@ -96,6 +97,10 @@ class Service:
         self._closing.append(spawn(keeper.run(), "lists.refresher").cancel)
         await evidence.start()
         self._closing.append(evidence.stop)
+        line = OfficeLine(evidence.recorder, keeper, owner, live)
+        evidence.bundle_of(line.link)
+        line.start()
+        self._closing.append(line.stop)
         shown = {page.module.rpartition(".")[2]: page.address for page in pages}
         say(welcome(settings, shown, password))
 

@@ -161,7 +161,7 @@ class Index:
 
 
 def open_index(path: Path, verify: bool = True) -> Index:
-    """The index in a file, with the school's own lists in `local/` beside it laid over.
+    """The index in a file, with the lists in `local/` and `office/` beside it laid over.
 
     ListError (missing, damaged, another format) says what to run.
 
@@ -169,7 +169,7 @@ def open_index(path: Path, verify: bool = True) -> Index:
     """
     table = FileTable(fdx.read(path, verify))
     index = Index((table,), table.digest)
-    local = overlay.load(path.parent / "local")
+    local = overlay.load(path.parent / "local", path.parent / "office")
     return index if local is None else index.with_overlay(local.table, local.digest)
 
 

@@ -1,4 +1,5 @@
-"""The school's own lists: `local/<category>.txt`, read into memory and laid over the index.
+"""The school's own lists (`local/<category>.txt`) and the office's (`office/<category>.txt`), read
+into memory and laid over the index.
 
 Any format, also `@@` exceptions and `$dnsrewrite`; plain names mean themselves and everything
 below. They act as soon as the index is opened again, without compiling.
@@ -35,15 +36,15 @@ class Overlay:
     digest: str
 
 
-def load(folder: Path) -> Overlay | None:
-    """All own lists in a folder; None when there are none. A file that cannot be read is told in
-    the log and left out: the others, and the index, still work."""
+def load(*folders: Path) -> Overlay | None:
+    """All own lists in these folders; None when there are none. A file that cannot be read is told
+    in the log and left out: the others, and the index, still work."""
     digest = hashlib.blake2b(digest_size=8)
     lists: list[Loaded] = []
-    for path in sorted(folder.glob("*.txt")):
+    for path in (path for folder in folders for path in sorted(folder.glob("*.txt"))):
         try:
             lists.append(read(path))
-            digest.update(path.name.encode() + path.read_bytes())
+            digest.update(f"{path.parent.name}/{path.name}".encode() + path.read_bytes())
         except (ListError, OSError) as error:
             _log.error("own list %s left out: %s", path, error)
     return Overlay(MemoryTable(lists), digest.hexdigest()) if lists else None
@@ -56,7 +57,9 @@ def read(path: Path) -> Loaded:
 
 
 def _meta(path: Path, kind: str) -> ListMeta:
-    return ListMeta(ListId(f"local_{path.stem}"), CategoryId(path.stem), kind, f"local/{path.name}")
+    origin = "office" if path.parent.name == "office" else "local"
+    id_ = ListId(f"{origin}_{path.stem}")
+    return ListMeta(id_, CategoryId(path.stem), kind, f"{origin}/{path.name}")
 
 
 def figures(path: Path) -> dict[str, Any]:

@@ -1,0 +1,276 @@
+"""A school's line to a real office over HTTPS: enrolment, bundle, summaries, independent proof."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from werkzeug.serving import make_server
+
+from admin_ui.office import assess, create_app, enrolment, ingest, proof, publish, register
+from admin_ui.office.accounts import Accounts
+from admin_ui.office.database import Office
+from admin_ui.office.tables import assessments, proofs
+from filterd.evidence import courier
+from filterd.evidence.bundle import Entry
+from filterd.evidence.office_link import Folders, OfficeLink
+from filterd.lists import overlay
+from filterd.wire.names import from_text
+from tests.lab.certificates import Authority
+from tests.lab.office_school import Box, Clock, days, entry, fresh_office
+from tests.lab.private_postgres import free_port
+
+ZONE = "thu.so.example"
+
+
+@dataclass
+class Hub:
+    office: Office
+    clock: Clock
+    line: courier.Office
+    folder: Path
+    asked: list[str] = field(default_factory=list)
+    applied: int = 0
+
+    def link(self, box: Box, name: str = "school") -> OfficeLink:
+        async def apply() -> None:
+            self.applied += 1
+
+        async def ask(names: Sequence[str]) -> None:
+            self.asked += names
+
+        here = self.folder / name
+        folders = Folders(here / "office", here / "lists" / "office")
+        return OfficeLink(folders, box.key, self.clock, apply, ask)
+
+    def box(self, number: int = 1) -> Box:
+        school = entry(number)
+        register.load(self.office, [school], date(2026, 9, 1))
+        box = Box(school.id)
+        code = enrolment.new_code(self.office, school.id, "test")
+        assert asyncio.run(courier.enrol(self.line, code, box.key)) == school.id
+        return box
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    clock = Clock()
+    clock.to(date(2026, 11, 1))
+    office = fresh_office(tmp_path, clock)
+    accounts = Accounts(office)
+    authority = Authority(tmp_path)
+    pair = authority.issue("127.0.0.1", file="office")
+    app = create_app(office, accounts)
+    tls = (str(pair.certificate), str(pair.key))
+    server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=tls)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    line = courier.Office(f"https://127.0.0.1:{server.server_port}", authority.file.read_text())
+    yield Hub(office, clock, line, tmp_path)
+    server.shutdown()
+    thread.join(5)
+    server.server_close()
+    accounts.close()
+
+
+def visit(hub: Hub, link: OfficeLink) -> tuple[int, str | None]:
+    done = asyncio.run(link.round(hub.line))
+    return done.version, done.error
+
+
+def test_a_name_added_by_the_office_is_in_the_schools_lists_after_one_visit(hub: Hub) -> None:
+    box = hub.box()
+    link = hub.link(box)
+    assert visit(hub, link) == (0, None)
+    publish.add(hub.office, Entry("xấu.example", "12/CV", "PA05", "2026-11-01", None), "test")
+    publish.release(hub.office, "test", "first")
+    assert visit(hub, link) == (1, None)
+    assert hub.applied == 1
+    path = hub.folder / "school" / "lists" / "office" / "authority.txt"
+    assert path.read_text() == f"||{from_text('xấu.example')}^$important\n"
+    assert path.read_text() == f"||{from_text('xấu.example')}^$important\n"
+    assert overlay.figures(path)["entries"] == 1
+    assert visit(hub, link) == (1, None)
+    assert hub.applied == 1, "an unchanged bundle is not applied again"
+    assert link.version == "1"
+
+
+def test_old_expired_and_forged_bundles_change_nothing(hub: Hub) -> None:
+    box = hub.box()
+    publish.release(hub.office, "test", "one")
+    old = (hub.folder / "public" / "bundle.json").read_bytes()
+    publish.release(hub.office, "test", "two")
+    link = hub.link(box)
+    assert visit(hub, link) == (2, None)
+    target = hub.folder / "public" / "bundle.json"
+    target.write_bytes(old)
+    version, error = visit(hub, link)
+    assert version == 2
+    assert error is not None
+    assert "2 is in use" in error
+    forged = json.loads(old)
+    forged["body"] = forged["body"].replace('"version":1', '"version":9')
+    target.write_text(json.dumps(forged))
+    assert "signatures" in (visit(hub, link)[1] or "")
+    publish.release(hub.office, "test", "three")
+    hub.clock.now += timedelta(days=40)
+    assert "expired" in (visit(hub, link)[1] or "")
+    assert link.version == "2"
+
+
+def test_a_rotated_release_key_is_followed_and_the_old_one_is_dead(hub: Hub) -> None:
+    box = hub.box()
+    publish.release(hub.office, "test", "one")
+    link = hub.link(box)
+    assert visit(hub, link) == (1, None)
+    assert publish.rotate(hub.office, hub.folder / "keys") == 2
+    publish.release(hub.office, "test", "two")
+    assert visit(hub, link) == (2, None)
+    assert publish.rotate(hub.office, hub.folder / "keys") == 3
+    publish.release(hub.office, "test", "three")
+    assert visit(hub, link) == (3, None)
+    assert visit(hub, hub.link(box, "new-box")) == (3, None)
+
+
+@dataclass
+class Bind:
+    """The office's own authoritative server with its query log."""
+
+    port: int
+    log: Path
+
+    def ask(self, name: str) -> None:
+        dig = ["dig", "+tries=1", "+time=3", "-p", str(self.port), "@127.0.0.1", name, "A"]
+        subprocess.run(dig, check=True, capture_output=True, timeout=10)
+
+    def wait_for(self, name: str) -> None:
+        deadline = time.monotonic() + 10
+        while name not in self.log.read_text("utf-8"):
+            assert time.monotonic() < deadline, "the query log did not tell of it"
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def bind(tmp_path: Path) -> Iterator[Bind]:
+    if shutil.which("named") is None:
+        pytest.skip("Debian's bind9 is not installed")
+    port, home = free_port(), tmp_path / "bind"
+    home.mkdir()
+    (home / "zone").write_text(
+        f"$TTL 30\n@ SOA ns.{ZONE}. root.{ZONE}. 1 3600 600 86400 30\n@ NS ns.{ZONE}.\n"
+        "ns A 127.0.0.1\n* A 192.0.2.1\n"
+    )
+    (home / "named.conf").write_text(
+        f'options {{ directory "{home}"; listen-on port {port} {{ 127.0.0.1; }};'
+        f' listen-on-v6 {{ none; }}; recursion no; pid-file "{home}/pid";'
+        ' session-keyfile "session.key"; dnssec-validation no; };\n'
+        f'controls {{ }};\nzone "{ZONE}" {{ type primary; file "{home}/zone"; }};\n'
+        f'logging {{ channel q {{ file "{home}/query.log"; severity info; print-time yes; }};'
+        " category queries { q; }; };\n"
+    )
+    server = subprocess.Popen(
+        ["named", "-f", "-c", str(home / "named.conf")], stderr=subprocess.DEVNULL
+    )
+    found = Bind(port, home / "query.log")
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            assert server.poll() is None, "named ended"
+            try:
+                found.ask(f"hello.{ZONE}")
+                break
+            except subprocess.CalledProcessError:
+                assert time.monotonic() < deadline, "named did not start"
+                time.sleep(0.1)
+        yield found
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def round_of(hub: Hub, box: Box) -> list[str]:
+    """Move to the next round's moment and let the school's line fetch its names."""
+    month = hub.office.today().isoformat()[:7]
+    due = proof.moments(proof._secret(hub.office), box.school, month)
+    hub.clock.now = max(hub.clock.now, next(at for at in due if at > hub.clock.now))
+    hub.asked.clear()
+    done = asyncio.run(hub.link(box).round(hub.line))
+    assert done.error is None
+    assert done.proof
+    return list(hub.asked)
+
+
+def judged(hub: Hub, bind: Bind) -> list[int]:
+    proof.read_log(hub.office, bind.log)
+    hub.clock.now += timedelta(minutes=11)
+    proof.judge(hub.office)
+    return [row["passed"] for row in hub.office.rows(select(proofs).order_by(proofs.c.asked))]
+
+
+def test_t10_the_office_sees_through_a_device_that_fakes_its_canaries(hub: Hub, bind: Bind) -> None:
+    """Acceptance T10, second part: I5b on a real authoritative server's query log."""
+    publish.set_proof_zone(hub.office, ZONE)
+    box = hub.box()
+    names = round_of(hub, box)
+    blocked = [name for name in names if ".open." not in name]
+    assert len(blocked) == 7
+    assert len(names) == 10
+
+    honest = [name for name in names if ".open." in name]
+    for name in honest:
+        bind.ask(name)
+    bind.wait_for(honest[-1])
+    assert judged(hub, bind) == [1]
+
+    everything = round_of(hub, box)  # the filter is off; only its own report says "blocked"
+    for name in everything:
+        bind.ask(name)
+    bind.wait_for(everything[-1])
+    assert judged(hub, bind) == [1, 0]
+
+    round_of(hub, box)  # the box asks nothing at all
+    assert judged(hub, bind) == [1, 0, 0]
+
+    sent = hub.office.today()
+    for day in days(date(2026, 11, 1), (sent - date(2026, 11, 1)).days):
+        ingest.take(hub.office, box.day(day))
+    assess.sweep_all(hub.office)
+    row = hub.office.rows(select(assessments))[0]
+    assert row["status"] == "not_met"
+    assert "I5b" in row["reasons"]
+    found = next(i for i in json.loads(row["indicators"]) if i["id"] == "I5b")
+    assert (found["n"], found["verdict"]) == (3, "fail")
+
+
+def test_a_request_of_another_moment_starts_no_round(hub: Hub) -> None:
+    publish.set_proof_zone(hub.office, ZONE)
+    box = hub.box()
+    hub.clock.now = datetime(2026, 11, 29, tzinfo=UTC)
+    late = box.key.sign("proof", b'{"at":"2026-11-28T00:00:00+00:00"}').encode()
+    with pytest.raises(Exception, match="not of this moment"):
+        proof.ask(hub.office, late)
+
+
+def test_the_courier_delivers_a_spool_of_days(hub: Hub) -> None:
+    box = hub.box()
+    for day in days(date(2026, 11, 1), 3):
+        hub.clock.to(date(2026, 11, day.day + 1))
+        reply = asyncio.run(_post(hub, box.day(day)))
+        assert reply == 201
+    assert hub.office.rows(select(assessments)) == []
+    assert assess.sweep_all(hub.office) == 1
+
+
+async def _post(hub: Hub, envelope: bytes) -> int:
+    async with courier._session(hub.line) as session:
+        return (await session.post("api/v1/summaries", content=envelope)).status_code
