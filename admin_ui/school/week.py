@@ -55,6 +55,18 @@ def blocks(schedule: tuple[Period, ...], kind_of_day: Calendar) -> list[Block]:
     return found
 
 
+def day_words(weekdays: frozenset[int]) -> str:
+    """The days in words, three and more in a row as a range."""
+    names, parts, day = days(), [], 0
+    while day < 7:
+        end = day
+        while end in weekdays:
+            end += 1
+        parts.extend([f"{names[day]} – {names[end - 1]}"] if end - day > 2 else names[day:end])
+        day = max(end, day) + 1
+    return ", ".join(parts)
+
+
 def days() -> list[str]:
     """The days of the week, Monday first."""
     return [

@@ -48,6 +48,7 @@ def page() -> str:
         blocks=week.blocks(tier.schedule, on),
         on=on,
         days=week.days(),
+        day_words=week.day_words,
         movable=movable,
         services=tuple(running.taxonomy.services),
         calendars=tuple(Calendar),

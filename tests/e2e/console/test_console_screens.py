@@ -28,6 +28,7 @@ LOOKS = [
     for scheme in ("light", "dark")
     for size in ((1280, 900), (360, 740))
 ]  # fmt: skip
+COLOURS = ["color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -41,13 +42,13 @@ def head(browser: Browser, school: School) -> dict[str, Any]:
     return state
 
 
-def check(page: Page, url: str, name: str) -> list[str]:
+def check(page: Page, url: str, name: str, rules: dict[str, Any]) -> list[str]:
     """Open, look, photograph: what axe finds, and whether the page is wider than the screen."""
     answer = page.goto(url)
     assert answer is not None
     assert answer.status == 200, (url, answer.status)
     page.screenshot(path=OUT / f"{name}.png", full_page=True)
-    found = Axe().run(page, options=RULES).response["violations"]
+    found = Axe().run(page, options=rules).response["violations"]
     problems = [
         f"{url}: {each['id']}: {each['nodes'][0]['html'][:160]} ({len(each['nodes'])})"
         for each in found
@@ -72,6 +73,8 @@ def test_every_page_is_accessible_and_fits(
     for base in (school.console, school.portal):
         context.add_cookies([{"name": "filterd_language", "value": language, "url": base}])
     page = context.new_page()
+    # Colours are all that can differ between the looks; the second one is tried for them alone.
+    rules = RULES if language == "vi" else {"runOnly": {"type": "rule", "values": COLOURS}}
     problems: list[str] = []
     for app, base, paths in (
         ("console", school.console, CONSOLE),
@@ -80,6 +83,6 @@ def test_every_page_is_accessible_and_fits(
         for path in paths:
             slug = path.strip("/").split("?")[0].replace("/", "-") or "start"
             name = f"{app}-{slug}-{language}-{scheme}-{width}"
-            problems += check(page, base + path, name)
+            problems += check(page, base + path, name, rules)
     context.close()
     assert not problems, "\n".join(problems)
