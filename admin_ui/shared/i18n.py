@@ -42,11 +42,14 @@ def language() -> str:
     """The language of this request: cookie, then the account's, then Vietnamese."""
     if not has_request_context():
         return DEFAULT
+    if "language" in g:
+        return str(g.language)
     account = g.get("account") or {}
-    for wish in (request.cookies.get(COOKIE), account.get("language")):
-        if wish in LANGUAGES:
-            return str(wish)
-    return DEFAULT
+    wishes = (request.cookies.get(COOKIE), account.get("language"))
+    found = next((str(wish) for wish in wishes if wish in LANGUAGES), DEFAULT)
+    if account:  # a page asks a thousand times; before the account is known the answer may change
+        g.language = found
+    return found
 
 
 def gettext(text: str, **values: Any) -> str:

@@ -19,6 +19,7 @@ bp = Blueprint("lists", __name__, url_prefix="/lists")
 FORMATS = (
     "auto", "hosts", "domains", "wildcard", "adblock", "rpz", "dnsmasq", "ut1", "regex",
 )  # fmt: skip
+SHOWN = 60
 STATES = ("", "fresh", "stale", "failed", "quarantined", "never", "off")
 
 
@@ -35,10 +36,12 @@ def page() -> str:
         and (not category or item["category"] == category)
         and search.casefold() in f"{either(item['title'])} {item['id']} {item['url']}".casefold()
     ]
+    start = fields.integer("from", 0, 100_000, 0)
     urgent = {"quarantined": 0, "failed": 1, "stale": 2}
     items.sort(key=lambda item: (urgent.get(item["state"], 3), not item["enabled"]))
     return render_template(
-        "lists/page.html", items=items, search=search, state=wanted, category=category,
+        "lists/page.html", items=items[start : start + SHOWN], more=len(items) > start + SHOWN,
+        start=start, step=SHOWN, search=search, state=wanted, category=category,
         states=STATES, formats=FORMATS, titles=current().titles, state_titles=state_titles(),
     )  # fmt: skip
 
@@ -64,7 +67,7 @@ def one(key: str) -> str:
     return render_template(
         "lists/one.html",
         item=item,
-        overlap=overlap(key) if "edit" in g.permissions else [],
+        overlap=overlap(key) if item["entries"] and "edit" in g.permissions else [],
         titles=current().titles,
         state_titles=state_titles(),
     )
