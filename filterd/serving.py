@@ -120,7 +120,8 @@ class Serving:
         if tail is not None and time.monotonic() >= tail.until:
             self._watch(0.0)
         if self._ticks % _HARVEST_TICKS == 0:
-            self.handler.placements.collect()
+            self.handler.placements.gather()
+            self._step()
         self._sweep()
         entries, octets = self._memo.weight
         gauges = {
@@ -178,6 +179,11 @@ class Serving:
         self._policy = policy
         self.handler.placements.swap(running)
         self.counters.set(layout.single_place("policy_revision"), running.revision)
+
+    def _step(self) -> None:
+        """A busy hour leaves ten thousand names to count: between queries, a few at a time."""
+        if self.handler.placements.step():
+            asyncio.get_running_loop().call_soon(self._step)
 
     def _kinds(self) -> Taxonomy:
         """The taxonomy, read anew only when its files changed: it is four fifths of a reload."""

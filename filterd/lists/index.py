@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -42,11 +42,16 @@ class Table(Protocol):
 class _Half:
     """The keys of one shard: trie, sets and lines, all views of the map."""
 
-    __slots__ = ("_lines", "_more_ids", "_more_lines", "_more_lists", "_sets", "_trie", "pairs")
+    __slots__ = (
+        "_lines", "_more_ids", "_more_lines", "_more_lists", "_sets", "pairs", "place", "prefixes",
+    )  # fmt: skip
 
     def __init__(self, mapped: fdx.Mapped, name: str) -> None:
-        self._trie = marisa_trie.BinaryTrie()
-        self._trie.map(mapped.sections[f"{name}.trie"])
+        trie = marisa_trie.BinaryTrie()
+        trie.map(mapped.sections[f"{name}.trie"])
+        # stored prefixes of a key (the name and what is above it), and the id of one of them
+        self.prefixes: Callable[[bytes], list[bytes]] = trie.prefixes
+        self.place: Callable[[bytes], int] = trie.__getitem__
         self.pairs: list[tuple[Pair, ...]] = [
             tuple((number, flags) for number, flags in pairs)
             for pairs in mapped.head["pairs"][name]
@@ -59,11 +64,6 @@ class _Half:
         self._more_ids = more[:rows]
         self._more_lists = more[rows : 2 * rows]
         self._more_lines = more[2 * rows :]
-
-    def find(self, key: bytes) -> list[tuple[bytes, int]]:
-        """Stored prefixes of `key` with their ids: the name and what is above it."""
-        trie = self._trie
-        return [(prefix, trie[prefix]) for prefix in trie.prefixes(key)]
 
     def said(self, at: int) -> tuple[Pair, ...]:
         """Who lists key `at`, with which flags."""
@@ -100,26 +100,30 @@ class FileTable:
             for number, line, text, exception in body["addresses"]
         )
 
-    def candidates(self, question: Question) -> Iterator[Candidate]:
+    def candidates(self, question: Question) -> Iterable[Candidate]:
         """Rules that speak about the question."""
         key = question.name[::-1].encode("ascii") + b"."
         half = self._first if key.startswith(FIRST_HALF) else self._second
-        for prefix, at in half.find(key):
-            wanted = EXACT if len(prefix) == len(key) else BELOW
+        prefixes = half.prefixes(key)
+        found: Sequence[Candidate] = self._named(half, key, prefixes) if prefixes else ()
+        if len(self._rules):
+            return [*found, *rule_candidates(self._rules, self._owners, question)]
+        return found
+
+    def _named(self, half: _Half, key: bytes, prefixes: list[bytes]) -> list[Candidate]:
+        """What lists say about a name by itself or by a name above it."""
+        found: list[Candidate] = []
+        for prefix in prefixes:
+            exact = len(prefix) == len(key)
+            wanted = EXACT if exact else BELOW
+            at = half.place(prefix)
             for number, flags in half.said(at):
                 if flags & wanted:
-                    yield self._candidate(half, (prefix, at), (number, flags), wanted == EXACT)
-        if len(self._rules):
-            yield from rule_candidates(self._rules, self._owners, question)
-
-    def _candidate(
-        self, half: _Half, found: tuple[bytes, int], pair: Pair, exact: bool
-    ) -> Candidate:
-        prefix, at = found
-        number, flags = pair
-        meta, name = self.lists[number], name_of_key(prefix)
-        text = rule_text(name, flags, meta.format)
-        return Candidate(meta, half.line(at, number), text, flags, len(name) + exact)
+                    meta, name = self.lists[number], name_of_key(prefix)
+                    text = rule_text(name, flags, meta.format)
+                    length = len(name) + exact
+                    found.append(Candidate(meta, half.line(at, number), text, flags, length))
+        return found
 
     def address_listing(self, packed: bytes) -> Listing | None:
         """The rule of an address list that holds this address."""

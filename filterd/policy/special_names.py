@@ -109,6 +109,8 @@ def find(
     """
     if above and above[0].startswith("_esni."):
         return Special(above[0], Kind.NXDOMAIN, "encrypted SNI draft, retired")
+    if specials.keys().isdisjoint(above):
+        return None
     for place, name in enumerate(above):
         special = specials.get(name)
         if special is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from filterd.policy.model import Action, CategoryId, ListId, Name, SegmentId, TierId
 
@@ -28,8 +28,7 @@ class Step(enum.StrEnum):
     FORWARD = "forward"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a verdict comes from: enough to look it up and to change it.
 
     `rule` is the rule's text or the listed name; `file` and `line` (1-based) are where it is
@@ -52,8 +51,7 @@ class Allowed:
     shared: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+class Blocked(NamedTuple):
     """Refuse in the tier's way. `ede` is the RFC 8914 code (15 own lists, 16 an authority)."""
 
     origin: Origin
@@ -101,8 +99,7 @@ class Asker:
     tags: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What is asked; `qtype` is the IANA number."""
 
     name: Name
@@ -119,8 +116,7 @@ class Placement:
     known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """One rule of one blocklist that speaks about a name.
 
     `exception` is `@@`; `important` beats an ordinary exception of the same category;

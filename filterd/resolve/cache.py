@@ -8,7 +8,7 @@ what a school uses. Also holds failures (RFC 9520), for 1 to 30 seconds.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from filterd.wire.records import Body
 
@@ -18,8 +18,7 @@ _FAILURE_FIRST = 1.0
 _FAILURE_MOST = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Cached:
+class Cached(NamedTuple):
     """One upstream answer, normalised: only what answers the question, TTLs clamped.
 
     `key` is lower-case name, type and class (one octet more for answers that were asked for

@@ -22,6 +22,7 @@ from filterd.wire.names import from_wire
 
 MAX_SOURCES = 65_536
 _MAX_VERDICTS = 32_768
+_STEP_NAMES = 512
 _REVIEW_SECONDS = 1.0
 _RELEASE_SECONDS = 0.01
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -162,6 +163,7 @@ class Placements:
         self._review_at = 0.0
         self._numbers = 0
         self._direct = False
+        self._harvested: list[tuple[int, bytes, int, int]] = []
 
     @property
     def running(self) -> Running | None:
@@ -170,7 +172,8 @@ class Placements:
 
     def swap(self, running: Running) -> None:
         """Put another policy or other lists in force, at once and for everyone."""
-        self.collect()
+        self._harvest_sources()
+        self.gather()
         self._running = running
         self._rules = {}
         self._memo.flush()
@@ -194,10 +197,25 @@ class Placements:
         self._forget()
         return report
 
+    def gather(self) -> None:
+        """Begin to bring what the memo counted to what the handler counted: `collect` in steps."""
+        self._harvested += self._memo.harvest()
+
+    def step(self) -> bool:
+        """One step of at most a millisecond; True while there is more."""
+        names, self._harvested = self._harvested[:_STEP_NAMES], self._harvested[_STEP_NAMES:]
+        for _, question, uses, tags in names:
+            self.seen.name(question[:-4], uses, tags)
+        return bool(self._harvested)
+
     def collect(self) -> None:
         """Bring what the memo counted to what the handler counted."""
-        for _, question, uses, tags in self._memo.harvest():
-            self.seen.name(question[:-4], uses, tags)
+        self.gather()
+        while self.step():
+            pass
+        self._harvest_sources()
+
+    def _harvest_sources(self) -> None:
         tiers = {rules.number: rules.tier_id for rules in self._rules.values()}
         for source, number, tally, uses in self._memo.harvest_sources():
             if number in tiers:
@@ -264,7 +282,7 @@ class Placements:
             self._review_at = min(self._review_at, rules.until)
 
     def _forget(self) -> None:
-        self.collect()
+        self._harvest_sources()
         self._sources.clear()
         self._in_force.clear()
         self._memo.forget_sources()

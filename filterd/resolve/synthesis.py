@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from functools import lru_cache
 from typing import assert_never
 
 import dnslib
@@ -40,7 +41,7 @@ def blocked(query: Query, verdict: Blocked, portal: tuple[bytes, ...], ttl: int)
     options = b""
     if query.edns is not None:
         why = verdict.origin.category or verdict.origin.step
-        options = edns.ede(verdict.ede, f"filterd: {why}")
+        options = _reason(verdict.ede, why)
     addresses: tuple[bytes, ...] = ()
     match verdict.action:
         case Action.NXDOMAIN:
@@ -122,11 +123,17 @@ def failed(code: int, text: str) -> Answer:
     return Answer(c.SERVFAIL, EMPTY, edns.ede(code, text))
 
 
+@lru_cache(maxsize=256)
 def _nothing(ttl: int) -> Body:
     """An SOA at the question's own name; its pointer is right for any question."""
     rdata = _SOA_NAMES + _SOA_NUMBERS.pack(1, 3600, 600, 86_400, ttl)
     octets = _RECORD.pack(_TO_QUESTION, c.SOA, c.IN, ttl, len(rdata)) + rdata
     return Body(0, 1, 0, octets, _FIRST_TTL, len(octets))
+
+
+@lru_cache(maxsize=256)
+def _reason(code: int, why: str) -> bytes:
+    return edns.ede(code, f"filterd: {why}")
 
 
 def _addresses(query: Query, addresses: tuple[bytes, ...], ttl: int) -> Body | None:

@@ -5,6 +5,7 @@ The last step of every query. Knows counters, cookies and sizes; decides nothing
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from filterd.metrics import layout
@@ -119,21 +120,26 @@ class Teller:
         if bits is None or len(ttls) > MAX_TTLS:
             return
         start = 12 + len(query.key)
-        tier = source.rules.tier
-        counts = [
-            layout.query_place(tier, told.outcome, layout.UDP),
-            layout.RCODES_AT + min(told.answer.rcode, 31),
-            _MEMO_BUCKET,
-        ]
-        tally = NO_TALLY
-        if told.outcome == layout.BLOCKED:
-            tally = layout.category_index(told.category)
-            counts.append(layout.blocked_place(tier, tally))
-        elif told.outcome == layout.CACHED:
-            counts.append(_CACHE_HITS)
+        rcode = min(told.answer.rcode, 31)
+        counts, tally = _repeated(source.rules.tier, told.outcome, rcode, told.category)
         self._memo.put(
             source.rules.number, bits, query.key,
             b"\0\0" + parts.head + query.key + parts.tail,
-            tuple(start + at for at in ttls), tuple(counts),
+            tuple([start + at for at in ttls]) if ttls else (), counts,
             int(now * 1000), int(min(told.until, now + _LONGEST) * 1000), tally,
         )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _repeated(
+    tier: int, outcome: int, rcode: int, category: str | None
+) -> tuple[tuple[int, ...], int]:
+    """Places that each repetition of a response adds one to, and its category in the tally."""
+    counts = [layout.query_place(tier, outcome, layout.UDP), layout.RCODES_AT + rcode, _MEMO_BUCKET]
+    tally = NO_TALLY
+    if outcome == layout.BLOCKED:
+        tally = layout.category_index(category)
+        counts.append(layout.blocked_place(tier, tally))
+    elif outcome == layout.CACHED:
+        counts.append(_CACHE_HITS)
+    return tuple(counts), tally

@@ -7,9 +7,11 @@ finds nothing to do when its slot comes. Knows no exchange.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Protocol
 
 SLOTS_PER_SECOND = 100
+_log = logging.getLogger("filterd.upstream")
 
 
 class Timed(Protocol):
@@ -57,7 +59,10 @@ class Wheel:
         reached = int(now * SLOTS_PER_SECOND)
         for slot in sorted(slot for slot in self._slots if slot <= reached):
             for timed in self._slots.pop(slot):
-                timed.due(now)
+                try:
+                    timed.due(now)
+                except Exception:  # whoever breaks, the others must not wait for ever
+                    _log.exception("a deadline broke")
         if self._slots:
             # whoever was called may have armed it already
             self._arm(min(self._slots))

@@ -93,10 +93,10 @@ def ancestors(name: Name) -> tuple[Name, ...]:
     if not name:
         return ()
     found = [name]
-    start = name.find(".")
-    while start >= 0:
-        found.append(Name(name[start + 1 :]))
-        start = name.find(".", start + 1)
+    _, dot, rest = name.partition(".")
+    while dot:
+        found.append(Name(rest))
+        _, dot, rest = rest.partition(".")
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ Owns what filterd accepts as a query. Knows no answer and no policy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from filterd.errors import WireError
 from filterd.wire import constants as c
@@ -15,8 +15,7 @@ _MAX_ADDITIONAL = 16
 _MAX_OPTIONS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Edns:
+class Edns(NamedTuple):
     """The client's OPT (RFC 6891); `cookie` is its COOKIE option as sent, empty if it sent none.
 
     `bare`: it holds no option at all.
@@ -31,8 +30,7 @@ class Edns:
     bare: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """One readable query. `question` is as sent; `key` is the same with the name in lower case.
 
     Both are name, type and class in wire form; `name_wire` is the lower-case name alone.

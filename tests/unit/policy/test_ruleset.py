@@ -89,8 +89,8 @@ def test_a_personal_rule_is_not_shared(shipped: Policy, taxonomy: Taxonomy) -> N
 
 def test_a_rewrite_of_the_schools_own_list(shipped: Policy, taxonomy: Taxonomy) -> None:
     answer = Local(0, (("games.example", "A", 60, "192.0.2.9"),))
-    games = replace(listing("games"), rewrite=answer)
-    malware = replace(listing("malware"), rewrite=answer)
+    games = listing("games")._replace(rewrite=answer)
+    malware = listing("malware")._replace(rewrite=answer)
     ruleset = made(shipped, taxonomy, games_example=(games,), bad_example=(malware,))
     primary = ruleset.effective(PRIMARY, AT)
     verdict = primary.verdict(Question(Name("games.example"), 1))
