@@ -18,6 +18,8 @@ ADVERT_S = 0.2
 The check runs once a second (keepalived knows no less) and asks twice itself, so one failure is
 enough to yield.
 """
+YIELD = 60
+"""How much a box whose check fails falls below the other's priority (150 and 100)."""
 CHECK = "/usr/bin/python3 -I -S /usr/share/filterd/canary_check.py"
 
 
@@ -66,6 +68,8 @@ def _script(check: str) -> str:
         "    interval 1\n"
         "    timeout 1\n"
         "    fall 1\n"
+        # Less, not gone: when both checks fail (two overloaded boxes), one still has the address.
+        f"    weight -{YIELD}\n"
         "    rise 2\n"
         "}\n"
     )

@@ -154,3 +154,14 @@ def test_a_dead_box_is_replaced_within_a_second(boxes: Boxes) -> None:
 def test_a_box_whose_filter_is_dead_gives_its_address_away(boxes: Boxes) -> None:
     """keepalived looks once a second: at most that, the check's own patience and the takeover."""
     assert gap(boxes, "filter") < 2.0
+
+
+def test_when_both_checks_fail_one_box_still_has_the_address(boxes: Boxes) -> None:
+    """Two overloaded boxes are better than none."""
+    boxes.settle()
+    for filtering, _ in boxes.processes.values():
+        filtering.send_signal(signal.SIGKILL)
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        time.sleep(0.2)
+    assert len(boxes.holders()) == 1
