@@ -14,6 +14,7 @@ setup(
             depends=["filterd/listen/native/drain.h", "filterd/listen/native/memo.h"],
             extra_compile_args=[
                 "-O2",
+                "-g0",  # debug information holds the directory: two builds would differ
                 "-fno-plt",
                 "-Wall",
                 "-Wextra",

@@ -72,17 +72,18 @@ class Serving:
         self.handler = Handler(self._equipment(frame, cache))
         self.streams = StreamServer(self.handler, self.counters)
         self._listeners: list[UdpListener | StreamListener] = []
-        for fd in frame.get("udp", ()):
-            self._listeners.append(
-                UdpListener(_inherited(fd), self._memo, self.handler, self.counters)
-            )
-        for fd in frame.get("tcp", ()):
-            self._listeners.append(StreamListener(_inherited(fd), self.streams))
-        self._encrypted = self._open_encrypted(frame)
+        self._encrypted: Encrypted | None = None
+        self._sockets: Mapping[str, Any] | None = frame
+        if not frame.get("hold"):
+            self._listen()
 
     @classmethod
     async def start(cls, frame: Mapping[str, Any]) -> Serving:
-        """Everything up, and SERVFAIL for everyone until a ruleset comes."""
+        """Everything up, and SERVFAIL for everyone until a ruleset comes.
+
+        With `hold` nothing is read before the first ruleset: a sibling that can decide shares the
+        sockets, and takes the questions meanwhile.
+        """
         pool = Pool(pool_settings(frame["settings"]))
         await pool.start()
         return cls(frame, pool)
@@ -146,6 +147,19 @@ class Serving:
         self.streams.close()
         await self._pool.close()
 
+    def _listen(self) -> None:
+        """Begin to read the sockets of the start frame; the second time nothing."""
+        frame, self._sockets = self._sockets, None
+        if frame is None:
+            return
+        for fd in frame.get("udp", ()):
+            self._listeners.append(
+                UdpListener(_inherited(fd), self._memo, self.handler, self.counters)
+            )
+        for fd in frame.get("tcp", ()):
+            self._listeners.append(StreamListener(_inherited(fd), self.streams))
+        self._encrypted = self._open_encrypted(frame)
+
     def _equipment(self, frame: Mapping[str, Any], cache: Mapping[str, Any]) -> Equipment:
         secret = bytes.fromhex(frame["secret"]) if "secret" in frame else secrets.token_bytes(16)
         return Equipment(
@@ -174,11 +188,16 @@ class Serving:
 
     async def _use(self, frame: Mapping[str, Any]) -> None:
         """Read, compile and swap; what fails leaves the running ruleset as it is."""
-        policy, running = await asyncio.to_thread(self._compile, frame)
+        try:
+            policy, running = await asyncio.to_thread(self._compile, frame)
+        except BaseException:
+            self._listen()  # what cannot decide says so: silence would tell nobody why
+            raise
         self._trusted = bool(frame.get("at_trusted", False))
         self._policy = policy
         self.handler.placements.swap(running)
         self.counters.set(layout.single_place("policy_revision"), running.revision)
+        self._listen()
 
     def _step(self) -> None:
         """A busy hour leaves ten thousand names to count: between queries, a few at a time."""

@@ -19,7 +19,8 @@ false, "error": "…"}. What a worker understands:
   {"do": "stop"}
 
 Once a second a worker says {"beat": n, "lag": seconds}. Until it has a ruleset it answers SERVFAIL
-with EDE 14 to everyone. It ends when its link does.
+with EDE 14 to everyone; started with "hold": true it leaves the sockets to its siblings until the
+first ruleset came or failed. It ends when its link does.
 """
 
 from __future__ import annotations

@@ -62,6 +62,7 @@ class Service:
         self.settings = settings
         self._closing: list[Callable[[], Any]] = []
         self._live: LivePolicy | None = None
+        self._reloading = self._reload_wanted = False
 
     async def start(self, say: Callable[[str], None]) -> None:
         """Start everything; raises ConfigError before anything runs when it cannot."""
@@ -139,7 +140,9 @@ class Service:
         def first(number: int) -> list[dict[str, Any]]:
             start = {"do": "start", **sockets.numbers(), "settings": settings.for_worker(),
                      "counters": str(path), "slot": number, "secret": secret}  # fmt: skip
-            return [start, who.frame(), live.frame()] if live.enforceable else [start]
+            if not live.enforceable:
+                return [start]
+            return [{**start, "hold": True}, who.frame(), live.frame()]
 
         inherited = [each.fileno() for each in sockets.all()]
         self._fleet = Fleet(settings.workers, Plan(first, inherited))
@@ -220,7 +223,22 @@ class Service:
         return self.settings.state_dir / "run" / "policy-last.json"
 
     async def reload(self) -> None:
-        """SIGHUP: take newly compiled lists into use; settings need a restart."""
+        """SIGHUP: take newly compiled lists into use; settings need a restart.
+
+        Signals that come while this is under way are one reload more, however many they are.
+        """
+        self._reload_wanted = True
+        if self._reloading:
+            return
+        self._reloading = True
+        try:
+            while self._reload_wanted:
+                self._reload_wanted = False
+                await self._reload()
+        finally:
+            self._reloading = False
+
+    async def _reload(self) -> None:
         live = self._live
         if live is None:
             return

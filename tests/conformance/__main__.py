@@ -43,6 +43,9 @@ What a filter must do differently is not counted as a difference: filterd takes 
 records, answers special names itself, and blocks. The private addresses of the row above are a
 choice of the peers: unbound, dnsmasq and PowerDNS can be told to drop them.
 
+A forwarder that does not validate clears AD, as unbound, BIND and PowerDNS do here; how many
+differences there are besides that flag stands in brackets.
+
 A shared machine makes times worse for all alike; counts do not depend on it.
 {failed}"""
 

@@ -46,12 +46,12 @@ def twelve(port: int) -> Found:
 
 def queries_for_forty(port: int, upstream: LyingUpstream) -> int:
     """Upstream queries when forty clients ask the same name within half a second."""
-    name = f"slow600.f{next(_serial)}.example.com"
-    before = len(upstream.queries("slow600"))
+    name = f"slow400.f{next(_serial)}.example.com"
+    before = len(upstream.queries("slow400"))
     with ThreadPoolExecutor(40) as pool:
         wires = [query(name, ident=number) for number in range(40)]
         list(pool.map(lambda wire: udp_ask(port, wire, 5.0), wires))
-    return len(upstream.queries("slow600")) - before
+    return len(upstream.queries("slow400")) - before
 
 
 def ports_of_sixty(port: int, upstream: LyingUpstream) -> tuple[int, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -80,6 +82,13 @@ def pelt(port: int, count: int, seed: int = 7) -> tuple[int, set[int]]:
                     while reply := sock.recv(4096):
                         rcodes.add(reply[3] & 15 if len(reply) > 3 else -1)
     return sent, rcodes
+
+
+def pelt_apart(port: int, count: int) -> None:
+    """The same in a process of its own, so that it slows only the server down."""
+    call = f"from tests.conformance.robustness import pelt; pelt({port}, {count})"
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", call], check=True, timeout=120, cwd=root)
 
 
 def resident_mib(pid: int) -> float:

@@ -42,6 +42,7 @@ class Comparison:
 
     total: int = 0
     different: list[tuple[str, object, object]] = field(default_factory=list)
+    besides_ad: int = 0
 
 
 def questions(count: int) -> list[bytes]:
@@ -105,6 +106,14 @@ def essence(reply: bytes | None) -> object:
     return message.rcode(), dns.flags.to_text(flags), answer, authority, edns
 
 
+def _without_ad(essence_of: object) -> object:
+    """The same, had neither been told that it was validated."""
+    if isinstance(essence_of, tuple) and len(essence_of) > 2:
+        rcode, flags, *rest = essence_of
+        return rcode, [flag for flag in str(flags).split() if flag != "AD"], rest
+    return essence_of
+
+
 def _records(message: dns.message.Message, section: int) -> tuple[str, ...]:
     return tuple(sorted(
         f"{rrset.name} {dns.rdatatype.to_text(rrset.rdtype)} {rdata.to_text()}".lower()
@@ -128,4 +137,5 @@ def compare(upstream: int, server: int, count: int, tcp: bool) -> Comparison:
             if ours != theirs:
                 asked = dns.message.from_wire(wire)
                 result.different.append((str(asked.question[0]), theirs, ours))
+                result.besides_ad += _without_ad(theirs) != _without_ad(ours)
     return result
