@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONFIG ?=
 
-.PHONY: help venv run test test-full lint format bench conformance lock clean deb sbom release
+.PHONY: help venv run test test-full lint format bench bench-path bench-reload bench-growth conformance lock clean deb sbom release
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -51,6 +51,9 @@ bench: $(VENV)/.installed-dev  ## filterd beside its peers in one run (BENCH_ARG
 conformance: $(VENV)/.installed-dev  ## filterd beside its peers, property by property → docs/conformance.md
 	@./tests/prepare
 	$(BIN)/python -m tests.conformance $(CONFORMANCE_ARGS)
+
+bench-path bench-reload bench-growth: $(VENV)/.installed-dev  ## one part of it: steps, reload under load, growth
+	$(BIN)/python -m tests.bench.$(subst -,_,$@) $(BENCH_ARGS)
 
 lock: $(VENV)/.installed-dev  ## write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group build pyproject.toml -o requirements.lock
