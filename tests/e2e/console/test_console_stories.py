@@ -190,7 +190,7 @@ def test_everything_works_without_javascript(browser, school: School, admin_stat
     page = context.new_page()
     page.goto(school.console + "/tiers/")
     page.click("[name=toggle][value=games]")
-    assert page.locator("tr.service").count() > 10
+    page.wait_for_selector("tr.service >> nth=11")
     page.check("[name='block:upper_secondary:shopping']", force=True)
     page.click(".sticky .button.main")
     assert "Mua sắm" in page.inner_text(".diff >> nth=0")
