@@ -24,7 +24,7 @@ TEXT = """# Conformance
 Written by `make conformance`, which measures filterd and its peers with the same scripts, on the
 same machine, in the same run. Do not edit: run it again.
 
-- Date: {date} · {machine}
+- Date: {date} · {machine}, load average {load} when it began
 - Versions: {versions}
 - Each server is a plain forwarder to the same upstream, as it comes besides what a forwarder on
   loopback needs (`tests/lab/forwarders.py`). dnsmasq runs with `--proxy-dnssec`. Debian's versions
@@ -46,7 +46,8 @@ choice of the peers: unbound, dnsmasq and PowerDNS can be told to drop them.
 A forwarder that does not validate clears AD, as unbound, BIND and PowerDNS do here; how many
 differences there are besides that flag stands in brackets.
 
-A shared machine makes times worse for all alike; counts do not depend on it.
+A busy machine makes times worse, and p99 says more about it than about the servers when the
+load is above the number of cores; counts do not depend on it.
 {failed}"""
 
 
@@ -91,6 +92,7 @@ def main() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384), hard))
     found: dict[str, dict[str, str]] = {}
+    load = f"{os.getloadavg()[0]:.1f}"
     versions, failed = ["filterd this tree"], []
     with contextlib.ExitStack() as on:
         scratch = on.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))
@@ -112,7 +114,7 @@ def main() -> int:
     text = TEXT.format(
         date=datetime.now(UTC).strftime("%Y-%m-%d"), table=figures.table(found),
         machine=f"Linux {platform.machine()}, {os.cpu_count()} cores", malformed=figures.MALFORMED,
-        versions=" · ".join(versions), failed="".join(f"\n{line}\n" for line in failed),
+        versions=" · ".join(versions), load=load, failed="".join(f"\n{line}\n" for line in failed),
     )  # fmt: skip
     chosen.out.write_text(text, "utf-8")
     print(text)
