@@ -91,9 +91,8 @@ def _octets(used: RunningFilterd) -> dict[str, bytes]:
 
 def _telling(octets: bytes) -> list[str]:
     """Which pupils' addresses or names asked stand in it, in text or packed."""
-    found = [
-        pupil for pupil in PUPILS if re.search(rb"(?<![\d.])%s(?!\d)" % pupil.encode(), octets)
-    ]
+    written = {match[0].decode() for match in re.finditer(rb"127\.0\.12\.\d+", octets)}
+    found = [pupil for pupil in PUPILS if pupil in written]
     found += [pupil for pupil in PUPILS if b"\xff\xff" + socket.inet_aton(pupil) in octets]
     return found + [MARK] * (MARK.encode() in octets)
 
