@@ -35,6 +35,8 @@ class Office:
     state_dir: Path
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     zone: ZoneInfo = ZONE
+    months: set[str] = field(default_factory=set, compare=False)
+    """Months whose partition is known to be there."""
 
     @property
     def postgres(self) -> bool:
@@ -140,20 +142,24 @@ def months_back(month: str, n: int) -> list[str]:
     return [f"{k // 12}-{k % 12 + 1:02d}" for k in range(count - n + 1, count + 1)]
 
 
-def ensure_month(connection: Connection, month: str) -> None:
-    """On PostgreSQL: the partition for this month's summaries (a day outside any is refused)."""
-    if connection.dialect.name != "postgresql":
+def ensure_month(office: Office, month: str) -> None:
+    """On PostgreSQL: the partition for this month's summaries, made before the transaction that
+    needs it (IF NOT EXISTS alone fails when two processes make it at once)."""
+    if not office.postgres or month in office.months:
         return
     first, after = f"{month}-01", f"{next_month(month)}-01"
     name = f"{summaries.name}_{month.replace('-', '_')}"
     if not month.replace("-", "").isdigit():
         raise ValueError(month)
-    connection.execute(
-        text(
-            f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {summaries.name} "
-            f"FOR VALUES FROM ('{first}') TO ('{after}')"
+    with office.write() as connection:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
+        connection.execute(
+            text(
+                f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {summaries.name} "
+                f"FOR VALUES FROM ('{first}') TO ('{after}')"
+            )
         )
-    )
+    office.months.add(month)
 
 
 def mark_stale(connection: Connection, school: str, month: str) -> None:

@@ -25,6 +25,7 @@ from filterd.evidence.summary import MAX_BYTES, decode
 
 SPOOL = timedelta(days=45)
 """A summary of a day longer before the device's enrolment than its spool can hold is refused."""
+YEARS = timedelta(days=1500)
 _KEPT_DETAIL = 300
 
 
@@ -65,6 +66,8 @@ def _keep(
     body_digest, packed = form
     now = office.clock()
     day = date.fromisoformat(summary["day"])
+    if abs(day - office.today()) < YEARS:  # what lies further away is refused below
+        ensure_month(office, summary["day"][:7])
     with office.write() as connection:
         device = active(connection, signed)
         if day < date.fromisoformat(device["enrolled"][:10]) - SPOOL:
@@ -75,7 +78,6 @@ def _keep(
             raise EvidenceError(outcome.value, f"counter {summary['counter']}: {outcome.value}")
         if outcome is Outcome.KNOWN:
             return outcome
-        ensure_month(connection, summary["day"][:7])
         connection.execute(
             insert(summaries).values(
                 day=summary["day"], device=signed.device, counter=summary["counter"],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
@@ -175,3 +177,14 @@ def test_an_old_key_names_its_successor(office: Office) -> None:
     with pytest.raises(EvidenceError, match="rotated"):
         enrolment.rotate(office, box.key.sign(enrolment.ROTATION, body).encode())
     assert office.rows(select(schools.c.enrolled))[0]["enrolled"] == "2026-11-01"
+
+
+def test_many_processes_meet_a_new_month_at_once(office: Office, clock: Clock) -> None:
+    """The month's partition is made once; the second does not fall over the first."""
+    boxes = [enrolled_box(office, n) for n in range(1, 9)]
+    clock.to(date(2026, 11, 2))
+    sent = [box.day(date(2026, 11, 1)) for box in boxes]
+    others = [dataclasses.replace(office, months=set()) for _ in sent]
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(ingest.take, others, sent))
+    assert outcomes == [Outcome.ACCEPTED] * 8
