@@ -104,11 +104,11 @@ def bars(
     chart = pygal.StackedBar(
         style=style,
         width=900,
-        height=300,
+        height=380,
         explicit_size=False,
         js=(),
         legend_at_bottom=True,
-        legend_at_bottom_columns=3,
+        legend_at_bottom_columns=2,
         legend_box_size=14,
         margin=10,
         truncate_label=-1,
