@@ -140,11 +140,13 @@ def _single(hint: Any, given: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can carry it: dataclasses as objects, times in ISO 8601, sets sorted."""
+    """A value as JSON can carry it: records as objects, times in ISO 8601, sets sorted."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {str(key): plain(item) for key, item in value._asdict().items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, frozenset | set):

@@ -10,12 +10,13 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import NotRequired, TypedDict, cast
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 from filterd.errors import EvidenceError
 from filterd.evidence.records import Action, GovernanceFact
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 
 class Role(TypedDict):
@@ -80,6 +81,9 @@ class Governance(TypedDict, total=False):
 
 @cache
 def _validator() -> Draft202012Validator:
+    # imported on use: it takes seconds where the format checkers' grammars are installed
+    from jsonschema import Draft202012Validator
+
     text = files("filterd.evidence").joinpath("schemas", "governance-1.json").read_text("utf-8")
     return Draft202012Validator(
         json.loads(text), format_checker=Draft202012Validator.FORMAT_CHECKER

@@ -9,14 +9,15 @@ import json
 import re
 from functools import cache
 from importlib.resources import files
-from typing import cast
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, cast
 
 from filterd.errors import EvidenceError
 from filterd.evidence.canonical import canonical
 from filterd.evidence.quick_check import Fits, compiled
 from filterd.evidence.records import Summary
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 FORMAT = "filterd.summary/1"
 FIRST = "0" * 64
@@ -34,6 +35,9 @@ def schema() -> dict[str, object]:
 
 @cache
 def _validator() -> Draft202012Validator:
+    # imported on use: it takes seconds where the format checkers' grammars are installed
+    from jsonschema import Draft202012Validator
+
     return Draft202012Validator(schema())
 
 
