@@ -111,6 +111,7 @@ def bars(
         legend_at_bottom_columns=2,
         legend_box_size=14,
         margin=10,
+        margin_bottom=40,
         truncate_label=-1,
         truncate_legend=-1,
         show_minor_x_labels=False,
