@@ -27,6 +27,7 @@ _REVIEW_SECONDS = 1.0
 _RELEASE_SECONDS = 0.01
 _MAPPED = bytes(10) + b"\xff\xff"
 _LOOPBACK6 = bytes(15) + b"\1"
+_BOX4 = _MAPPED + b"\x7f\0\0\1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Limits:
     """What one address may ask: `rate` responses a second beyond a `burst`, 0: as many as it
     likes; `pending` queries that wait for an upstream; `burst_late` late answers
     at most go out in 10 ms. A class of 40 behind one translated address fits in (1,000 is
-    unbound's wait-limit too). Loopback, this box itself, is bounded by `in_flight` alone."""
+    unbound's wait-limit too). Loopback has no rate; this box itself, 127.0.0.1 or ::1, is bounded
+    by `in_flight` alone."""
 
     rate: float = 2000.0
     burst: float = 4000.0
@@ -108,9 +110,9 @@ class Source:
         self.pending = 0
         self.cookie = (b"", 0, b"")
         self._limits = limits
-        own = loopback(address)
+        own = address in (_BOX4, _LOOPBACK6)
         self.most_pending = limits.in_flight if own else limits.pending
-        self._free = own or limits.rate <= 0
+        self._free = loopback(address) or limits.rate <= 0
         self._own = own
         self._tokens = limits.burst
         self._filled = 0.0

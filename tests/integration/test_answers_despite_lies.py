@@ -119,21 +119,25 @@ def test_a_long_ttl_is_not_believed(filterd: RunningFilterd) -> None:
 def test_what_was_held_back_is_not_let_go_in_one_burst(
     filterd: RunningFilterd, upstream: LyingUpstream
 ) -> None:
-    """DNSBomb (CVE-2024-33655): a thousand questions that wait, answers that all come at once."""
+    """DNSBomb (CVE-2024-33655): thousands of questions that wait, answers that all come at once.
+
+    One address may be a classroom behind NAT: 1,000 of its questions wait, and no more than that
+    is ever let go (`resolve.placement.Limits`).
+    """
     before = len(upstream.queries("hold"))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         sock.bind(("127.0.12.77", 0))
         sock.connect(("127.0.0.1", filterd.port))
         sock.settimeout(0.5)
-        for number in range(1000):
+        for number in range(3000):
             sock.send(query(f"hold.n{number}.example", ident=number))
         until(lambda: len(upstream.queries("hold")) >= before + 150, 1.5, "the questions upstream")
         refused = _drain(sock)
         upstream.release()
         burst = _drain(sock)
-    assert refused >= 700, "more questions wait for one client than its share"
-    assert burst <= 220
+    assert refused >= 1500, "more questions wait for one client than its share"
+    assert burst <= 1000
 
 
 def _drain(sock: socket.socket) -> int:
@@ -177,11 +181,12 @@ def test_no_more_packets_than_a_few_for_any_question(
     filterd: RunningFilterd, upstream: LyingUpstream
 ) -> None:
     """NXNS and its kin: whatever an answer names, nothing is looked up for it."""
+    before = len(upstream.queries("link0")) + len(upstream.queries("bank"))
     filterd.ask("chain10.amplified.example", PUPIL)
     filterd.ask("extra.amplified.example", PUPIL)
     asked = [seen.qname.lower() for seen in upstream.log if "amplified" in seen.qname.lower()]
     assert asked == ["chain10.amplified.example", "extra.amplified.example"]
-    assert not upstream.queries("link0") and not upstream.queries("bank")
+    assert len(upstream.queries("link0")) + len(upstream.queries("bank")) == before
 
 
 def test_the_old_answer_while_the_upstream_is_away(tmp_path: Path) -> None:
