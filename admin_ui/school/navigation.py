@@ -32,6 +32,7 @@ def sections() -> list[tuple[str, list[tuple[str, str, str, str]]]]:
             ("networks.page", "network", _("Networks and devices"), "unknown"),
         ]),
         (_("Accountability"), [
+            ("evidence.page", "shield", _("Evidence"), ""),
             ("history.page", "undo", _("Policy history"), ""),
             ("audit.page", "book", _("Audit log"), ""),
             ("people.page", "users", _("People"), ""),

@@ -17,10 +17,12 @@ from filterd.evidence.courier import Office
 from filterd.evidence.decision import TITLES, decide
 from filterd.evidence.governance import Governance, checked
 from filterd.evidence.indicators import Period, compute
+from filterd.evidence.method import Method
 from filterd.evidence.periods import period_of
 from filterd.evidence.recorder import Recorder
 from filterd.evidence.report import record, render, sheet
 from filterd.evidence.report.record import Record, Sources
+from filterd.evidence.report.words import both
 from filterd.evidence.selftest.checks import UNKNOWN
 from filterd.storage.evidence import EvidenceStore
 from filterd.storage.small import Values
@@ -61,8 +63,7 @@ class Door:
             "reasons": decision.reasons,
             "limits": decision.limits,
             "indicators": [
-                {**_plain(each), "title": recorder.method.thresholds[id_].title}
-                for id_, each in indicators.items()
+                {**_plain(each), **_limit(recorder.method, id_)} for id_, each in indicators.items()
             ],
             "now": last.kind if last else "unknown",
             "selftest": {
@@ -93,6 +94,7 @@ class Door:
             "bypass": counts["bypass"],
             "via": counts["via"],
             "failed": counts["failed"],
+            "tests": {test: both(f"bypass_{test}") for test in counts["bypass"]},
         }
 
     async def challenge(self, nonce: str, tier: str | None, address: str) -> Mapping[str, Any]:
@@ -218,6 +220,7 @@ def _due(each: Due, today: date, handed_in: str | None) -> dict[str, Any]:
         "to": each.obligation.recipient,
         "nominal": each.nominal,
         "hand_in": each.hand_in,
+        "reminders": each.reminders(),
         "late_after": each.late_after,
         "days_left": (each.hand_in - today).days,
         "stage": each.stage(today, day),
@@ -231,8 +234,13 @@ def _plain(each: Any) -> dict[str, Any]:
     return {
         "id": each.id, "value": each.value, "n": each.n, "threshold": each.threshold,
         "verdict": each.verdict, "measurable": each.measurable, "reason": each.reason,
-        "parts": dict(each.parts),
+        "parts": dict(each.parts), "why": both(f"reason_{each.reason}") if each.reason else None,
     }  # fmt: skip
+
+
+def _limit(method: Method, id_: str) -> dict[str, Any]:
+    limit = method.thresholds[id_]
+    return {"title": limit.title, "gate": limit.gate, "lower_is_better": limit.lower_is_better}
 
 
 def _seconds(spent: Any) -> dict[str, int]:

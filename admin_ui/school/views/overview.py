@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from admin_ui.school.access import may
 from admin_ui.school.navigation import fresh_status
 from admin_ui.school.policy import current
+from admin_ui.school.views.evidence import brief
 from admin_ui.shared import charts, fields, i18n, pictures
 from admin_ui.shared.control import ask, ask_all
 from admin_ui.shared.i18n import gettext as _
@@ -37,6 +38,7 @@ def page() -> str:
         period=period,
         traffic=table(ask_all("status.traffic", period=period)),
         changes=ask("policy.history", limit=5)["items"] if may("history.page") else [],
+        proof=brief(),
         unfinished=may("setup.page") and not ask("setup.state").get("done"),
         titles=current().titles,
     )

@@ -8,6 +8,8 @@ from typing import cast
 
 import yaml
 
+from filterd.policy.model import Title
+
 LANGUAGES = ("vi", "en")
 
 
@@ -16,6 +18,11 @@ def table() -> dict[str, dict[str, str]]:
     """Every key with its texts."""
     text = files("filterd.evidence.report").joinpath("texts.yaml").read_text("utf-8")
     return cast("dict[str, dict[str, str]]", yaml.safe_load(text))
+
+
+def both(key: str) -> Title:
+    """The text in both languages, for answers that pages show."""
+    return Title(*(Words(language)(key) for language in LANGUAGES))
 
 
 class Words:

@@ -16,7 +16,7 @@ CONSOLE = (
     "/", "/tiers/?open=games", "/preview/", "/schedule/?tier=lower_secondary", "/now/",
     "/test/?name=youtube.com", "/tickets/", "/tickets/?state=closed", "/helplines/", "/approvals/",
     "/lists/", "/lists/own_games", "/own-lists/", "/networks/", "/history/", "/history/1",
-    "/audit/", "/people/", "/account/", "/backup/", "/debug/", "/tokens/", "/setup/",
+    "/evidence/", "/audit/", "/people/", "/account/", "/backup/", "/debug/", "/tokens/", "/setup/",
 )  # fmt: skip
 PORTAL = ("/", "/vi-sao?ten=games.canary.filterd.test", "/kiem-tra", "/yeu-cau", "/tro-giup",
           "/thong-bao")  # fmt: skip

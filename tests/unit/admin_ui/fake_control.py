@@ -18,6 +18,7 @@ from tests.unit.admin_ui.fake_answers import (
     policy_files,
     taxonomy_files,
 )
+from tests.unit.admin_ui.fake_evidence import evidence_answers
 
 __all__ = ["HOSTILE", "FakeControl", "Refused", "policy_files", "taxonomy_files"]
 
@@ -35,7 +36,7 @@ class FakeControl:
     """The caller that the pages are given."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, Any] = answers()
+        self.answers: dict[str, Any] = {**answers(), **evidence_answers()}
         self.calls: list[tuple[str, str | None, dict[str, Any]]] = []
         self.needs: str | None = None
 

@@ -74,7 +74,8 @@ def test_looking_changes_nothing(console: Flask, control: FakeControl) -> None:
         client.get(path)
     assert set(changes(control)) <= {
         "explain", "policy.history", "policy.revision", "audit.verify", "lists.overlap",
-        "lists.local_get", "status.traffic", "describe",
+        "lists.local_get", "status.traffic", "describe", "evidence.summaries",
+        "evidence.calendar", "evidence.exposure",
     }  # fmt: skip
 
 
