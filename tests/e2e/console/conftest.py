@@ -152,7 +152,11 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
         console, portal = (f"http://127.0.0.1:{port}" for port in ports[1:3])
         wait_for(console + "/sign-in/", process, log)
         wait_for(portal + "/", process, log)
-        found = re.search(r"^\s+admin\s+(\S+)$", log.read_text("utf-8"), re.M)
+        found = None
+        deadline = time.monotonic() + 60  # the pages may answer before the greeting is printed
+        while found is None and time.monotonic() < deadline:
+            found = re.search(r"^\s+admin\s+(\S+)$", log.read_text("utf-8"), re.M)
+            time.sleep(0.1)
         assert found, log.read_text("utf-8")
         control = ControlClient(folder / "var" / "run" / "control.sock")
         yield School(ports[0], console, portal, control, found[1])

@@ -79,16 +79,16 @@ async def test_killing_a_worker_under_load_loses_at_most_what_it_held(
     for round in range(60):
         asked = asyncio.gather(*(client.ask() for client in clients))
         if round % 20 == 10:
-            await until(lambda: fleet.ready == 2)
-            pid = fleet.states()[round // 20 % 2].pid
+            killed = round // 20
+            await until(lambda: fleet.ready == 2 and fleet.restarts == killed)  # noqa: B023
+            pid = fleet.states()[killed % 2].pid
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
         for found in await asked:
             lost += found is None
             answered += found is not None
     assert lost <= 3 and answered >= 237
-    await until(lambda: fleet.ready == 2)
-    assert fleet.restarts == 3
+    await until(lambda: fleet.ready == 2 and fleet.restarts == 3)
 
 
 async def test_a_stopped_worker_is_silent_and_replaced(fleet: Fleet) -> None:
