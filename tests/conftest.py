@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+BROWSER = Path(__file__).parent / "e2e" / "console"
 
 settings.register_profile(
     "filterd",
@@ -13,3 +17,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("filterd")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: Playwright's loop runs in this thread until the session ends, and
+    no other loop can be started meanwhile."""
+    items.sort(key=lambda item: item.path.is_relative_to(BROWSER))
