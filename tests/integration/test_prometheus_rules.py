@@ -137,6 +137,7 @@ def test_both_languages_show_the_same() -> None:
         assert not titles[0] & titles[1]
 
 
+@pytest.mark.timeout(240)
 @needs_prometheus
 def test_a_real_prometheus_scrapes_evaluates_and_draws(
     school: RunningFilterd, tmp_path: Path
@@ -176,7 +177,8 @@ def test_a_real_prometheus_scrapes_evaluates_and_draws(
             except OSError:
                 return False
 
-        until(ready, 60, "the first evaluation")
+        # a group starts at its own offset within its interval, drawn from the path of its file
+        until(ready, 150, "the first evaluation")
         assert query('up{job="filterd"} == 1')
         assert query("filterd_canary_pass == 1")
         rules = json.loads(get(f"{base}/rules"))["data"]["groups"]
