@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pygal
 from pygal.style import Style
@@ -59,23 +60,11 @@ def lines(
         style=_style(dark),
         width=560,
         height=330,
-        explicit_size=False,
-        js=(),
         show_dots=False,
-        legend_at_bottom=True,
         legend_at_bottom_columns=3,
-        legend_box_size=14,
-        margin=10,
-        margin_bottom=40,
         x_label_rotation=0,
-        truncate_label=-1,
-        truncate_legend=-1,
-        show_minor_x_labels=False,
         no_data_text=empty,
-        disable_xml_declaration=True,
-        min_scale=3,
-        max_scale=5,
-        value_formatter=lambda value: f"{value:.0f}",
+        **_ALIKE,
     )
     chart.x_labels = list(labels)
     chart.x_labels_major = list(labels)[::every]
@@ -85,6 +74,23 @@ def lines(
         chart.add(title, list(values))
     return str(chart.render()).encode()
 
+
+_ALIKE: dict[str, Any] = {
+    "explicit_size": False,
+    "js": (),
+    "legend_at_bottom": True,
+    "legend_box_size": 14,
+    "margin": 10,
+    "margin_bottom": 40,
+    "truncate_label": -1,
+    "truncate_legend": -1,
+    "show_minor_x_labels": False,
+    "disable_xml_declaration": True,
+    "min_scale": 3,
+    "max_scale": 5,
+    "value_formatter": lambda value: f"{value:.0f}",
+}
+"""What both kinds of chart have in common."""
 
 STATUS_COLOURS = ("#1c8552", "#2f7fc4", "#c0392b", "#d99a1c", "#9aa7b8")
 STATUS_COLOURS_DARK = ("#58c98a", "#7db8ee", "#f08a80", "#ecc566", "#6d7b8e")
@@ -105,21 +111,9 @@ def bars(
         style=style,
         width=900,
         height=380,
-        explicit_size=False,
-        js=(),
-        legend_at_bottom=True,
         legend_at_bottom_columns=2,
-        legend_box_size=14,
-        margin=10,
-        margin_bottom=40,
-        truncate_label=-1,
-        truncate_legend=-1,
-        show_minor_x_labels=False,
         no_data_text=empty,
-        disable_xml_declaration=True,
-        min_scale=3,
-        max_scale=5,
-        value_formatter=lambda value: f"{value:.0f}",
+        **_ALIKE,
     )
     chart.x_labels = list(labels)
     chart.x_labels_major = list(labels)[::every]
