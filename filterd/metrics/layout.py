@@ -51,7 +51,7 @@ SINGLES: Final = (
     "cache_bytes", "cache_entries", "memo_entries", "memo_bytes", "inflight_joined",
     "dropped_malformed", "dropped_not_allowed", "dropped_rate", "dropped_late", "dropped_send",
     "truncated", "tcp_open", "tcp_opened", "tcp_refused", "errors", "lag_microseconds",
-    "policy_revision", "duration_microseconds",
+    "policy_revision", "duration_microseconds", "dropped_busy",
 )  # fmt: skip
 """Counters and gauges without labels, in the order of their places."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
 import dns.message
 import dns.query
@@ -46,6 +47,35 @@ async def test_the_answer_comes_from_the_address_that_was_asked(bound: str, aske
     cached = layout.query_place(tier, layout.CACHED, layout.UDP)
     forwarded = layout.query_place(tier, layout.FORWARDED, layout.UDP)
     assert [bench.counters.values[at] for at in (blocked, cached, forwarded)] == [3, 2, 1]
+
+
+async def test_others_do_not_wait_behind_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred malformed messages lie in the socket before one question of somebody else."""
+    bench = Bench(pupils_without({"game.example": block()}))
+    bench.handler.placements._allowed = lambda address: True
+    served: list[bytes] = []
+    answer = bench.handler.try_answer
+
+    def watched(wire: bytes, address: bytes, *rest: Any) -> bytes | None:
+        served.append(address[12:])
+        return answer(wire, address, *rest)
+
+    monkeypatch.setattr(bench.handler, "try_answer", watched)
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+    with sockets[0] as sock, sockets[1] as flood, sockets[2] as other:
+        sock.bind(("127.0.0.1", 0))
+        flood.bind(("127.0.9.9", 0))
+        for _ in range(200):
+            flood.sendto(b"\0\1\1\0\0\2" + bytes(30), sock.getsockname())
+        other.bind(("127.0.9.10", 0))
+        other.sendto(dns.message.make_query("game.example", "A").to_wire(), sock.getsockname())
+        other.settimeout(5)
+        listener = UdpListener(sock, bench.memo, bench.handler, bench.counters)
+        refused = dns.message.from_wire(await asyncio.to_thread(other.recv, 4096))
+        listener.close()
+    assert refused.rcode() == 3
+    assert len(served) == 201
+    assert served.index(bytes([127, 0, 9, 10])) < 10
 
 
 def test_only_the_networks_named_may_ask() -> None:
