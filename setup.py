@@ -6,12 +6,14 @@ specification of the native one; `filterd_build_info{compiled}` shows which of t
 
 from setuptools import Extension, setup
 
+PARTS = ("drain", "memo", "refusal")
+
 setup(
     ext_modules=[
         Extension(
             "filterd.listen._native",
-            sources=[f"filterd/listen/native/{name}.c" for name in ("module", "drain", "memo")],
-            depends=["filterd/listen/native/drain.h", "filterd/listen/native/memo.h"],
+            sources=[f"filterd/listen/native/{name}.c" for name in ("module", *PARTS)],
+            depends=[f"filterd/listen/native/{name}.h" for name in PARTS],
             extra_compile_args=[
                 "-O2",
                 "-g0",  # debug information holds the directory: two builds would differ

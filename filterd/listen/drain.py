@@ -91,8 +91,12 @@ def open_memo(counters: memoryview, limit_bytes: int) -> Memo:
     return drain_python.PythonMemo(counters, limit_bytes)
 
 
-def open_drain(fd: int, memo: Memo) -> Drain:
-    """The drain loop of a bound, non-blocking UDP socket; `memo` is from `open_memo`."""
+def open_drain(fd: int, memo: Memo, refusals: tuple[int, int] | None = None) -> Drain:
+    """The drain loop of a bound, non-blocking UDP socket; `memo` is from `open_memo`.
+
+    `refusals` = (counter of what gets no answer, first of 16 counters by rcode): what is no query
+    is refused or dropped by the loop itself; None: that is the handler's too.
+    """
     if COMPILED:
-        return _native.Drain(fd, memo)
-    return drain_python.PythonDrain(fd, cast(drain_python.PythonMemo, memo))
+        return _native.Drain(fd, memo, refusals)
+    return drain_python.PythonDrain(fd, cast(drain_python.PythonMemo, memo), refusals)

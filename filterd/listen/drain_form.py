@@ -1,6 +1,10 @@
-"""Which queries the memo may answer: the plainest form only, everything else is the handler's."""
+"""Which queries the memo may answer (the plainest form only), and which are no queries at all."""
 
 from __future__ import annotations
+
+from filterd.errors import WireError
+from filterd.wire.query import parse_query
+from filterd.wire.response import refuse
 
 WITH_OPT, WITH_DO, WITH_CD, WITH_AD = 1, 2, 4, 8
 """Variants of a response: what of the query besides its question shows in it."""
@@ -37,3 +41,12 @@ def _question_end(query: bytes) -> int | None:
             return None
         at += query[at] + 1
     return at + 5 if at + 5 <= len(query) else None
+
+
+def refusal(octets: bytes) -> bytes | None:
+    """The answer to what cannot be read, empty when it gets none; None: it can be read."""
+    try:
+        parse_query(octets)
+    except WireError as error:
+        return b"" if error.rcode is None else refuse(octets, error.rcode)
+    return None

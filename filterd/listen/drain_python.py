@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-from filterd.listen.drain_form import plain_form
+from filterd.listen.drain_form import plain_form, refusal
 
 TTLS = 24
 NO_TALLY = 255
@@ -141,6 +141,10 @@ class PythonMemo:
         self._count(entry, source)
         return _patched(entry, query, len(question), (now_ms - entry.stored_ms) // 1000)
 
+    def count(self, place: int) -> None:
+        """Add one to a counter."""
+        self._counters[place] += 1
+
     def _count(self, entry: _Entry, source: _Source) -> None:
         for index in entry.counts:
             self._counters[index] += 1
@@ -172,9 +176,10 @@ Peer = tuple[Any, ...]
 class PythonDrain:
     """The drain loop's specification, on the socket module."""
 
-    def __init__(self, fd: int, memo: PythonMemo) -> None:
+    def __init__(self, fd: int, memo: PythonMemo, refusals: tuple[int, int] | None = None) -> None:
         self._socket = socket.socket(fileno=fd)
         self._memo = memo
+        self._refusals = refusals
 
     def __del__(self) -> None:
         self._socket.detach()
@@ -190,11 +195,19 @@ class PythonDrain:
                 continue
             source = _packed(peer)
             reply = self._memo.answer(query, source, time.monotonic_ns() // 1_000_000)
+            if reply is None and self._refusals is not None:
+                reply = self._refusal(query, *self._refusals)
             if reply is None:
                 waiting.append((query, source, _token(source, peer, control)))
-            else:
+            elif reply:
                 self._send(peer, control, reply)
         return waiting
+
+    def _refusal(self, query: bytes, silent_at: int, rcodes_at: int) -> bytes | None:
+        reply = refusal(query)
+        if reply is not None:
+            self._memo.count(rcodes_at + (reply[3] & 15) if reply else silent_at)
+        return reply
 
     def send(self, token: bytes, reply: bytes, /) -> bool:
         return self._send(*_read_token(token), reply)

@@ -24,6 +24,7 @@ _TURN = 8
 of malformed ones or 1.5 ms of forwarded ones."""
 _SLICE_SECONDS = 0.002
 """Then timers, TCP and upstreams get their turn."""
+_REFUSALS = layout.single_place("dropped_malformed"), layout.RCODES_AT
 _DROPPED_BUSY = layout.single_place("dropped_busy")
 _DROPPED_SEND = layout.single_place("dropped_send")
 # linux/in.h, linux/in6.h; the socket module does not name all of them
@@ -40,7 +41,7 @@ class UdpListener:
     def __init__(self, sock: socket.socket, memo: Memo, handler: Handler, count: Counters) -> None:
         set_options(sock)
         self._socket = sock
-        self._drain: Drain = open_drain(sock.fileno(), memo)
+        self._drain: Drain = open_drain(sock.fileno(), memo, _REFUSALS)
         self._handler = handler
         self._values = count.values
         self._via = Via(layout.UDP, self._send)

@@ -100,6 +100,7 @@ class Handler:
             if error.rcode is None:
                 self._counters.add(_MALFORMED)
                 return None
+            self._counters.add(layout.RCODES_AT + error.rcode)
             return refuse(wire, error.rcode)
         try:
             source = self.placements.find(address, via.device, now)

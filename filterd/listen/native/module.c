@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "drain.h"
+#include "refusal.h"
 
 typedef struct {
     PyObject_HEAD
@@ -20,6 +21,8 @@ typedef struct {
     PyObject_HEAD
     Memo *memo;
     int fd;
+    int refuses;
+    Py_ssize_t silent_at, rcodes_at; /* counters of what is malformed */
     struct mmsghdr in[DRAIN_BATCH], out[DRAIN_BATCH];
     struct iovec in_vec[DRAIN_BATCH], out_vec[DRAIN_BATCH];
     struct sockaddr_storage from[DRAIN_BATCH];
@@ -190,13 +193,21 @@ static PyType_Spec memo_spec = {"filterd.listen._native.Memo", sizeof(Memo), 0, 
 /* --- Drain ------------------------------------------------------------------------------ */
 
 static int drain_init(Drain *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"fd", "memo", NULL};
-    PyObject *memo_object;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iO", names, &self->fd, &memo_object)) return -1;
+    static char *names[] = {"fd", "memo", "refusals", NULL};
+    PyObject *memo_object, *refusals = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iO|O", names, &self->fd, &memo_object, &refusals))
+        return -1;
     if (strcmp(Py_TYPE(memo_object)->tp_name, "filterd.listen._native.Memo"))
         return PyErr_SetString(PyExc_TypeError, "memo must be a native Memo"), -1;
     Py_INCREF(memo_object);
     Py_XSETREF(self->memo, (Memo *)memo_object);
+    if (refusals == Py_None) return 0;
+    if (!PyArg_ParseTuple(refusals, "nn", &self->silent_at, &self->rcodes_at)) return -1;
+    Py_ssize_t places = self->memo->table.counter_count;
+    if (self->silent_at < 0 || self->silent_at >= places || self->rcodes_at < 0 ||
+        self->rcodes_at > places - 16)
+        return PyErr_SetString(PyExc_ValueError, "no such counter"), -1;
+    self->refuses = 1;
     return 0;
 }
 
@@ -235,6 +246,18 @@ static int give_to_python(Drain *self, int at, const uint8_t *address, PyObject 
     return failed;
 }
 
+/* Answer or drop what cannot be read; whether it was done with, and with how many octets. */
+static int refuse(Drain *self, int at, uint8_t *out, size_t *size) {
+    int rcode = self->refuses ? refusal_of(self->queries[at], self->in[at].msg_len) : READABLE;
+    if (rcode == READABLE) return 0;
+    uint64_t *counters = self->memo->table.counters;
+    counters[rcode == SILENT ? self->silent_at : self->rcodes_at + rcode]++;
+    if (rcode == SILENT) return 1;
+    refusal_write(self->queries[at], rcode, out);
+    *size = REFUSAL_SIZE;
+    return 1;
+}
+
 static PyObject *drain_run(Drain *self, PyObject *args) {
     int batches;
     PyObject *left;
@@ -249,6 +272,7 @@ static PyObject *drain_run(Drain *self, PyObject *args) {
             drain_address(head->msg_name, address);
             size_t size = drain_answer(&self->memo->table, self->queries[i], self->in[i].msg_len,
                                        address, now_ms, self->replies[sent]);
+            if (!size && refuse(self, i, self->replies[sent], &size) && !size) continue;
             if (!size) {
                 if (give_to_python(self, i, address, left)) return Py_DECREF(left), NULL;
                 continue;

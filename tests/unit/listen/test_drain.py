@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from filterd.listen import drain, drain_python
 from filterd.listen.drain_form import plain_form
+from tests.lab.malformed import messages
 
 SOURCE = b"\0" * 10 + b"\xff\xff\x7f\0\0\1"
 NAME = b"\3www\7example\3com\0"
@@ -278,3 +279,79 @@ def test_any_datagram_gets_the_same_from_both(datagram: bytes) -> None:
             outcomes.append(Bench(memo, loop, client, counters).ask(datagram)[0])
             del loop
     assert outcomes[0] == outcomes[1]
+
+
+REFUSALS = (8, 16)
+
+
+def outcome(make: tuple[Any, Any], datagram: bytes) -> tuple[bytes | None, bool, list[int]]:
+    """(reply, whether it was handed on, counters) of a loop that refuses by itself."""
+    counters = bytearray(256)
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        server.bind(("127.0.0.1", 0))
+        server.setblocking(False)
+        client.connect(server.getsockname())
+        client.setblocking(False)
+        loop = make[1](server.fileno(), make[0](memoryview(counters), 1 << 16), REFUSALS)
+        client.send(datagram)
+        left = loop.run(1)
+        try:
+            reply: bytes | None = client.recv(4096)
+        except BlockingIOError:
+            reply = None
+        del loop
+    return reply, bool(left), list(memoryview(counters).cast("Q"))
+
+
+def same_from_both(datagram: bytes) -> tuple[bytes | None, bool, list[int]]:
+    ours = outcome((drain_python.PythonMemo, drain_python.PythonDrain), datagram)
+    assert outcome(native(), datagram) == ours
+    reply, left, counters = ours
+    assert (reply is not None) + left + counters[8] == 1
+    return ours
+
+
+@pytest.mark.parametrize("replies", [False, True], ids=["queries", "replies"])
+def test_what_is_no_query_is_refused_alike_by_both(replies: bool) -> None:
+    seen: set[int | None] = set()
+    for wire in messages(3, 1500, replies=replies):
+        cleared = wire[:2] + bytes([wire[2] & 0x7F]) + wire[3:] if len(wire) > 2 else wire
+        for each in (wire, cleared):
+            reply, _, counters = same_from_both(each)
+            seen.add(None if reply is None else reply[3] & 15)
+            assert reply is None or counters[16 + (reply[3] & 15)] == 1
+    assert seen == {None, 1, 4}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"\0", b"\xc0\x0c", b"\1x\0", b"\xc0\xff"]),
+            st.sampled_from([41, 41, 1]),
+            st.lists(st.tuples(st.sampled_from([10, 3]), st.integers(0, 45)), max_size=70),
+            st.sampled_from([0, 0, 0, 1, -1]),
+        ),
+        max_size=3,
+    ),
+    st.sampled_from([0, 0, 1, 14]),
+)
+def test_additional_records_are_read_alike_by_both(
+    records: list[tuple[bytes, int, list[tuple[int, int]], int]], more: int
+) -> None:
+    wire = header(1, arcount=len(records) + more) + QUESTION
+    for owner, kind, options, lie in records:
+        body = b"".join(struct.pack("!HH", code, size) + bytes(size) for code, size in options)
+        wire += owner + struct.pack("!HHIH", kind, 1232, 0, max(0, len(body) + lie)) + body
+    same_from_both(wire[:4096])
+
+
+def test_counters_that_are_not_there_are_refused() -> None:
+    make = native()
+    memo = make[0](memoryview(bytearray(256)), 1 << 16)
+    for places in ((32, 16), (0, 17), (-1, 0), (0, -1)):
+        with pytest.raises(ValueError, match="counter"):
+            make[1](0, memo, places)
