@@ -116,7 +116,7 @@ class Serving:
     def tick(self, lag: float) -> None:
         """Once a second: gauges, the cookies' clock, the end of a debug view."""
         self._ticks += 1
-        self.handler.teller.seconds = int(time.time())
+        self.handler.cookies.seconds = int(time.time())
         tail = self.handler.teller.tail
         if tail is not None and time.monotonic() >= tail.until:
             self._watch(0.0)

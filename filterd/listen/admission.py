@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from filterd.resolve.placement import unmapped
+from filterd.resolve.source import unmapped
 
 
 class Admission:

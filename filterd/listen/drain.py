@@ -57,8 +57,9 @@ class Memo(Protocol):
     def place(self, source: bytes, rules: int, tag: int, rate: float, burst: float, /) -> None:
         """Remember that `source` is under `rules`; `tag` (0–63) marks it in distinct counts.
 
-        At most `rate` responses a second (bursts of `burst`) are given; 0: no limit. Beyond that
-        its queries go to the handler.
+        At most `rate` responses a second (bursts of `burst`) are given to it, and four times as
+        many to its /24 or /56; 0: no limit. Beyond that its queries go to the handler. What a
+        network has used up outlives `forget_sources`; some networks may share an allowance.
         """
 
     def flush(self) -> None:

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from filterd.listen.drain_form import plain_form, refusal
+from filterd.resolve.source import network_of
 
 TTLS = 24
 NO_TALLY = 255
 BATCH = 64
 DATAGRAM = 4096
 CONTROL = 64
+NETWORKS = 4096
+NETWORK_SHARE = 4
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 
 
@@ -33,25 +36,36 @@ class _Entry:
 
 
 @dataclass(slots=True)
-class _Source:
-    rules: int
-    tag: int
-    rate: float
-    burst: float
-    tokens: float
-    filled_ms: int
-    tallies: dict[int, int] = field(default_factory=dict)
+class _Allowance:
+    tokens: float = 0.0
+    filled_ms: int = 0
 
-    def spend(self, now_ms: int) -> bool:
-        if self.rate <= 0:
-            return True
-        gained = (now_ms - self.filled_ms) * self.rate / 1000
-        self.tokens = min(self.burst, self.tokens + gained)
+    def spend(self, rate: float, burst: float, now_ms: int) -> bool:
+        gained = (now_ms - self.filled_ms) * rate / 1000 if self.filled_ms else burst
+        self.tokens = min(burst, self.tokens + gained)
         self.filled_ms = now_ms
         if self.tokens < 1:
             return False
         self.tokens -= 1
         return True
+
+
+@dataclass(slots=True)
+class _Source:
+    rules: int
+    tag: int
+    rate: float
+    burst: float
+    network: _Allowance
+    own: _Allowance = field(default_factory=_Allowance)
+    tallies: dict[int, int] = field(default_factory=dict)
+
+    def spend(self, now_ms: int) -> bool:
+        if self.rate <= 0:
+            return True
+        return self.own.spend(self.rate, self.burst, now_ms) and self.network.spend(
+            NETWORK_SHARE * self.rate, NETWORK_SHARE * self.burst, now_ms
+        )
 
 
 class PythonMemo:
@@ -63,6 +77,7 @@ class PythonMemo:
         self._entries: OrderedDict[tuple[int, int, bytes], _Entry] = OrderedDict()
         self._bytes = 0
         self._sources: dict[bytes, _Source] = {}
+        self._networks: OrderedDict[bytes, _Allowance] = OrderedDict()
 
     @property
     def weight(self) -> tuple[int, int]:
@@ -99,8 +114,10 @@ class PythonMemo:
     def place(self, source: bytes, rules: int, tag: int, rate: float, burst: float, /) -> None:
         if len(source) != 16:
             raise ValueError("an address is 16 octets, IPv4 mapped")
-        now_ms = time.monotonic_ns() // 1_000_000
-        self._sources[source] = _Source(rules, tag, rate, burst, burst, now_ms)
+        network = self._networks.setdefault(network_of(source), _Allowance())
+        if len(self._networks) > NETWORKS:
+            self._networks.popitem(last=False)
+        self._sources[source] = _Source(rules, tag, rate, burst, network)
 
     def flush(self) -> None:
         self._entries.clear()

@@ -97,6 +97,16 @@ class Cache:
         held.hits += 1
         return held
 
+    def used(self, key: bytes, uses: int) -> None:
+        """Count uses that did not pass here: the memo repeated the answer."""
+        held = self._protected.get(key)
+        if held is not None:
+            self._protected.move_to_end(key)
+        elif (held := self._probation.get(key)) is not None:
+            self._promote(key, held)
+        if held is not None:
+            held.hits += uses
+
     def put(self, cached: Cached) -> None:
         """Take an answer in; replaces an older one and forgets a failure of the same question."""
         self._failures.pop(cached.key, None)

@@ -12,7 +12,7 @@ from filterd.metrics.counters import Counters
 from filterd.resolve.answers import failure
 from filterd.resolve.cache import Cache, Cached
 from filterd.resolve.inflight import USABLE, Flights
-from filterd.resolve.placement import Limits, Source
+from filterd.resolve.source import Limits, Source
 from filterd.resolve.via import Via
 from filterd.wire import constants as c
 from filterd.wire import edns

@@ -17,15 +17,18 @@ from filterd.metrics.counters import Counters
 from filterd.metrics.seen import Seen
 from filterd.policy.verdict import Alias, Allowed, Blocked, Local, Rewritten, Verdict
 from filterd.resolve import synthesis
+from filterd.resolve.allowance import Allowance
 from filterd.resolve.answers import Clamp
 from filterd.resolve.cache import Cache, Cached
+from filterd.resolve.cookies import Cookies
 from filterd.resolve.finding import Asked, Finder, Found, prefetch_at
 from filterd.resolve.inflight import USABLE, Flights
 from filterd.resolve.judge import addresses, leads_to
 from filterd.resolve.memo import Memo
 from filterd.resolve.nolookup import no_lookup, refused
-from filterd.resolve.placement import Limits, Placements, Rules
+from filterd.resolve.placement import Placements, Rules
 from filterd.resolve.ports import Clock, Exchanger
+from filterd.resolve.source import Limits
 from filterd.resolve.telling import Teller, Told
 from filterd.resolve.via import Via
 from filterd.wire import constants as c
@@ -40,7 +43,6 @@ _STALE_TTL = 30
 _LATE_SECONDS = 2.5
 _LONG = 0x7FFFFFFF
 _MALFORMED = layout.single_place("dropped_malformed")
-_RATE = layout.single_place("dropped_rate")
 _LATE = layout.single_place("dropped_late")
 _ERRORS = layout.single_place("errors")
 
@@ -69,11 +71,12 @@ class Handler:
         self._counters = equipment.counters
         self._monotonic = equipment.monotonic
         self.placements = Placements(
-            equipment.memo, equipment.seen, equipment.clock, equipment.allowed, equipment.limits
-        )
-        self.teller = Teller(
-            equipment.counters, equipment.memo, equipment.seen, equipment.cookie_secret
-        )
+            equipment.memo, equipment.seen, equipment.clock, equipment.allowed, equipment.limits,
+            equipment.cache.used,
+        )  # fmt: skip
+        self.cookies = Cookies(equipment.cookie_secret)
+        self.teller = Teller(equipment.counters, equipment.memo, equipment.seen, self.cookies)
+        self._allowance = Allowance(equipment.limits, self.cookies, equipment.counters)
         self._flights: Flights[Asked] = Flights(
             equipment.exchanger,
             equipment.cache,
@@ -107,8 +110,8 @@ class Handler:
             if source is None:
                 text = "no policy or no lists are loaded"
                 return wire[:2] + _plainly(query, via, synthesis.failed(c.EDE_NOT_READY, text))
-            if not via.stream and not source.spend(now):
-                return self._slip(wire, query)
+            if not via.stream and self._allowance.spent(query, source, now):
+                return self._allowance.slip(wire, query, source)
             asked = Asked(query, source, via, token, wire[:2], now)
             return self._respond(asked, now, None)
         except Exception:
@@ -214,7 +217,7 @@ class Handler:
             return Told(synthesis.nodata(query, verdict.ede), layout.REWRITTEN)
         body = aged(found.answer.plain, int(now - found.answer.born), _most(rules, now))
         answer = synthesis.aliased(query, alias.target, body, verdict.ede)
-        until = min(found.answer.expires, rules.until) if verdict.shared else 0.0
+        until = min(_repeatable(found.answer, now), rules.until) if verdict.shared else 0.0
         return Told(answer, layout.REWRITTEN, None, until, True)
 
     def _onward(
@@ -245,7 +248,7 @@ class Handler:
             stale = c.EDE_STALE_NXDOMAIN if answer.rcode == c.NXDOMAIN else c.EDE_STALE
             age, most, options = 0, min(most, _STALE_TTL), options + edns.ede(stale)
         elif found.outcome == layout.CACHED and verdict.shared:
-            until = prefetch_at(answer) if now < prefetch_at(answer) else answer.expires
+            until = _repeatable(answer, now)
         if private:
             without = synthesis.without_addresses(query.key, body, private)
             options += edns.ede(c.EDE_BLOCKED, "filterd: private address in a public answer")
@@ -256,25 +259,17 @@ class Handler:
         told = Answer(answer.rcode, body, options, answer.ad and not private)
         return Told(told, found.outcome, None, min(until, rules.until), True)
 
-    def _slip(self, wire: bytes, query: Query) -> bytes | None:
-        """Over its rate: every other query is told to come by TCP, which cannot be forged."""
-        self._counters.add(_RATE)
-        if self._counters.values[_RATE] & 1:
-            return None
-        parts = assemble(query, Answer(c.NOERROR), False)
-        return (
-            wire[:2]
-            + bytes([parts.head[0] | c.TC >> 8])
-            + parts.head[1:]
-            + (query.question + parts.tail)
-        )
-
     def _broken(self, query: Query, via: Via) -> bytes:
         self._counters.add(_ERRORS)
         errors = self._counters.values[_ERRORS]
         if errors & (errors - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a flood must not fill the log
             _log.exception("answering broke (%d times so far)", errors)
         return _plainly(query, via, synthesis.failed(c.EDE_OTHER, "internal error"))
+
+
+def _repeatable(answer: Cached, now: float) -> float:
+    """Until when it may be repeated unseen: where a popular one would be asked for anew."""
+    return prefetch_at(answer) if now < prefetch_at(answer) else answer.expires
 
 
 def _failed(found: Found) -> Told:

@@ -8,41 +8,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 
 from filterd.metrics import layout
 from filterd.metrics.seen import Report, Seen
 from filterd.policy.model import TierId
-from filterd.policy.verdict import Asker, Blocked, Placement, Question, Step, Verdict
+from filterd.policy.verdict import (
+    Alias,
+    Asker,
+    Blocked,
+    Placement,
+    Question,
+    Rewritten,
+    Step,
+    Verdict,
+)
 from filterd.resolve.memo import Memo
 from filterd.resolve.ports import Clock, Effective, Places, Running
-from filterd.wire.names import from_wire
+from filterd.resolve.source import Limits, Source, loopback, unmapped
+from filterd.wire.names import from_wire, to_wire
 
 MAX_SOURCES = 65_536
 _MAX_VERDICTS = 32_768
 _STEP_NAMES = 512
 _REVIEW_SECONDS = 1.0
-_RELEASE_SECONDS = 0.01
-_MAPPED = bytes(10) + b"\xff\xff"
-_LOOPBACK6 = bytes(15) + b"\1"
-_BOX4 = _MAPPED + b"\x7f\0\0\1"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one address may ask: `rate` responses a second beyond a `burst`, 0: as many as it
-    likes; `pending` queries that wait for an upstream; `burst_late` late answers
-    at most go out in 10 ms. A class of 40 behind one translated address fits in (1,000 is
-    unbound's wait-limit too). Loopback has no rate; this box itself, 127.0.0.1 or ::1, is bounded
-    by `in_flight` alone."""
-
-    rate: float = 2000.0
-    burst: float = 4000.0
-    pending: int = 1000
-    in_flight: int = 10_000
-    burst_late: int = 500
 
 
 class Rules:
@@ -72,6 +62,13 @@ class Rules:
             self._verdicts[key] = verdict
         return verdict
 
+    def looked_up(self, key: bytes) -> bytes:
+        """The question whose answer serves `key`: another where it is rewritten to an alias."""
+        verdict = self._verdicts.get(key)
+        if isinstance(verdict, Rewritten) and isinstance(verdict.answer, Alias):
+            return to_wire(verdict.answer.target) + key[-4:]
+        return key
+
     def target_verdict(self, key: bytes, asker: Asker, asked: Verdict) -> Blocked | None:
         """The verdict on a name that an answer leads to; None: it may be followed.
 
@@ -90,60 +87,12 @@ class Rules:
         return verdict
 
 
-class Source:
-    """One client as the handler sees it."""
-
-    __slots__ = (
-        "_filled", "_free", "_limits", "_own", "_released", "_tokens", "_window", "address",
-        "allowed", "asker", "cookie", "most_pending", "pending", "placement", "rules", "tag",
-    )  # fmt: skip
-
-    def __init__(
-        self, address: bytes, placement: Placement, rules: Rules, allowed: bool, limits: Limits
-    ) -> None:
-        self.address = address
-        self.placement = placement
-        self.tag = 0
-        self.rules = rules
-        self.allowed = allowed
-        self.asker = Asker(address=_text(address))
-        self.pending = 0
-        self.cookie = (b"", 0, b"")
-        self._limits = limits
-        own = address in (_BOX4, _LOOPBACK6)
-        self.most_pending = limits.in_flight if own else limits.pending
-        self._free = loopback(address) or limits.rate <= 0
-        self._own = own
-        self._tokens = limits.burst
-        self._filled = 0.0
-        self._released = 0
-        self._window = 0.0
-
-    def spend(self, now: float) -> bool:
-        """Take one response from the client's allowance."""
-        if self._free:
-            return True
-        limits = self._limits
-        if self._filled:
-            self._tokens = min(limits.burst, self._tokens + (now - self._filled) * limits.rate)
-        self._filled = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-    def release(self, now: float) -> bool:
-        """Whether one more answer that was waited for may go out to this client just now."""
-        if self._own:
-            return True
-        if now - self._window > _RELEASE_SECONDS:
-            self._window, self._released = now, 0
-        self._released += 1
-        return self._released <= self._limits.burst_late
-
-
 class Placements:
-    """The sources seen lately and the rules in force for them."""
+    """The sources seen lately and the rules in force for them.
+
+    `used(question, uses)` is told what the memo repeated, so that a popular answer is known as
+    such though the handler never sees who asks for it.
+    """
 
     def __init__(
         self,
@@ -152,7 +101,9 @@ class Placements:
         clock: Clock,
         allowed: Callable[[bytes], bool],
         limits: Limits,
+        used: Callable[[bytes, int], None] = lambda key, uses: None,
     ) -> None:
+        self._used = used
         self._memo = memo
         self.seen = seen
         self._clock = clock
@@ -206,8 +157,11 @@ class Placements:
     def step(self) -> bool:
         """One step of at most a millisecond; True while there is more."""
         names, self._harvested = self._harvested[:_STEP_NAMES], self._harvested[_STEP_NAMES:]
-        for _, question, uses, tags in names:
+        by_number = {rules.number: rules for rules in self._rules.values()} if names else {}
+        for number, question, uses, tags in names:
             self.seen.name(question[:-4], uses, tags)
+            rules = by_number.get(number)
+            self._used(question if rules is None else rules.looked_up(question), uses)
         return bool(self._harvested)
 
     def collect(self) -> None:
@@ -288,17 +242,3 @@ class Placements:
         self._sources.clear()
         self._in_force.clear()
         self._memo.forget_sources()
-
-
-def unmapped(address: bytes) -> bytes:
-    """4 octets of an IPv4-mapped address, else the 16 as they are."""
-    return address[12:] if address.startswith(_MAPPED) else address
-
-
-def loopback(address: bytes) -> bool:
-    """Whether a 16-octet address is this machine's own."""
-    return address == _LOOPBACK6 or (address.startswith(_MAPPED) and address[12] == 127)
-
-
-def _text(address: bytes) -> str:
-    return str(ip_address(unmapped(address)))

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from filterd.metrics import layout
-from filterd.resolve.placement import Source
 from filterd.resolve.ports import Clock
+from filterd.resolve.source import Source
 from filterd.wire.names import from_wire
 from filterd.wire.query import Query
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
 from filterd.metrics.seen import Seen
+from filterd.resolve.cookies import Cookies
 from filterd.resolve.memo import MAX_TTLS, NO_TALLY, Memo, variant
-from filterd.resolve.placement import Source, unmapped
+from filterd.resolve.source import Source
 from filterd.resolve.tail import Tail
 from filterd.resolve.via import Via
 from filterd.wire import constants as c
@@ -23,8 +24,6 @@ from filterd.wire.response import Answer, Parts, assemble
 _MEMO_BUCKET = layout.DURATION_AT + layout.BUCKETS.index(0.00025)
 """A repeated answer waits at most for the 63 before it in one drain: 64 × 3.9 µs."""
 _LONGEST = 3600.0
-_COOKIE_SECONDS = 1800
-"""RFC 9018 §4.3: a cookie older than half an hour is made anew."""
 _CACHE_HITS = layout.single_place("cache_hits")
 _TRUNCATED = layout.single_place("truncated")
 
@@ -44,18 +43,16 @@ class Told(NamedTuple):
 
 
 class Teller:
-    """Makes responses. `seconds` is the wall clock of cookies, set once a second; `tail` the debug
-    view while someone looks."""
+    """Makes responses. `tail` is the debug view while someone looks."""
 
-    __slots__ = ("_counters", "_memo", "_secret", "_seen", "seconds", "tail")
+    __slots__ = ("_cookies", "_counters", "_memo", "_seen", "tail")
 
-    def __init__(self, counters: Counters, memo: Memo, seen: Seen, secret: bytes) -> None:
+    def __init__(self, counters: Counters, memo: Memo, seen: Seen, cookies: Cookies) -> None:
         self._counters = counters
         self._memo = memo
         self._seen = seen
         self.tail: Tail | None = None
-        self._secret = secret
-        self.seconds = 0
+        self._cookies = cookies
 
     def tell(self, query: Query, source: Source, via: Via, told: Told, now: float) -> bytes:
         """The response without its id, which the caller puts in front."""
@@ -84,22 +81,10 @@ class Teller:
         """Our side of what the client's options ask for; unknown ones are not echoed."""
         if query.edns is None:
             return b""
-        out = b""
-        if query.edns.cookie:
-            out = self._cookie(source, query.edns.cookie[:8])
+        out = self._cookies.option(source, query.edns.cookie)
         if via.keepalive is not None and query.edns.keepalive:
             out += edns.option(c.OPTION_KEEPALIVE, via.keepalive.to_bytes(2, "big"))
         return out
-
-    def _cookie(self, source: Source, client: bytes) -> bytes:
-        """The COOKIE option; the same for a while, as its SipHash is the dearest step here."""
-        sent, made_at, option = source.cookie
-        if sent != client or not 0 <= self.seconds - made_at < _COOKIE_SECONDS:
-            address = unmapped(source.address)
-            made = edns.server_cookie(client, address, self._secret, self.seconds)
-            option = edns.option(c.OPTION_COOKIE, client + made)
-            source.cookie = (client, self.seconds, option)
-        return option
 
     def _count(self, query: Query, source: Source, via: Via, told: Told) -> None:
         self._seen.name(query.name_wire, 1, 1 << source.tag)

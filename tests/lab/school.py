@@ -34,8 +34,8 @@ from filterd.policy.verdict import (
 )
 from filterd.resolve.cache import Cache
 from filterd.resolve.handler import Equipment, Handler
-from filterd.resolve.placement import Limits
 from filterd.resolve.ports import Running
+from filterd.resolve.source import Limits
 from filterd.resolve.via import Via
 from filterd.upstream.question import Told, UpstreamQuestion, UpstreamReply
 from filterd.wire.names import from_text

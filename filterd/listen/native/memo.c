@@ -30,15 +30,18 @@ int memo_open(memo *table, size_t limit_bytes, uint64_t seed) {
     while (table->bucket_count < limit_bytes / 512) table->bucket_count *= 2;
     table->buckets = calloc(table->bucket_count, sizeof *table->buckets);
     table->sources = calloc(SOURCE_SLOTS, sizeof *table->sources);
-    return table->buckets && table->sources;
+    table->networks = calloc(NETWORK_SLOTS, sizeof *table->networks);
+    return table->buckets && table->sources && table->networks;
 }
 
 void memo_close(memo *table) {
     if (table->buckets) memo_flush(table);
     free(table->buckets);
     free(table->sources);
+    free(table->networks);
     table->buckets = NULL;
     table->sources = NULL;
+    table->networks = NULL;
 }
 
 void memo_flush(memo *table) {
@@ -140,13 +143,26 @@ source *memo_source(memo *table, const uint8_t *address, int make) {
     return first;
 }
 
-/* Take one token; 0 when the source has none left (Python then says what becomes of it). */
-int source_spend(source *from, int64_t now_ms) {
-    if (from->rate <= 0) return 1;
-    from->tokens += (now_ms - from->filled_ms) * from->rate / 1000;
+/* The allowance of the source's /24 (IPv4 mapped) or /56. */
+allowance *memo_network(memo *table, const uint8_t *address) {
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    size_t size = memcmp(address, mapped, sizeof mapped) ? 7 : 15;
+    return &table->networks[hash_of(table->seed, address, size) & (NETWORK_SLOTS - 1)];
+}
+
+static int spend(allowance *from, float rate, float burst, int64_t now_ms) {
+    from->tokens += from->filled_ms ? (now_ms - from->filled_ms) * rate / 1000 : burst;
     from->filled_ms = now_ms;
-    if (from->tokens > from->burst) from->tokens = from->burst;
+    if (from->tokens > burst) from->tokens = burst;
     if (from->tokens < 1) return 0;
     from->tokens -= 1;
     return 1;
+}
+
+/* Take one token of the source and of its network; 0 when there is none left (Python then says
+ * what becomes of it). */
+int source_spend(source *from, int64_t now_ms) {
+    if (from->rate <= 0) return 1;
+    return spend(&from->own, from->rate, from->burst, now_ms) &&
+           spend(from->network, NETWORK_SHARE * from->rate, NETWORK_SHARE * from->burst, now_ms);
 }

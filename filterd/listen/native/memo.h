@@ -14,7 +14,9 @@ enum {
     MEMO_COUNTS = 4,     /* counters one response adds to */
     MEMO_QUESTION = 260, /* longest wire name + type + class */
     MEMO_TALLIES = 32,   /* categories counted by source */
-    SOURCE_SLOTS = 16384 /* sources remembered; a power of two */
+    SOURCE_SLOTS = 16384, /* sources remembered; a power of two */
+    NETWORK_SLOTS = 4096, /* allowances of networks; two may meet in one; a power of two */
+    NETWORK_SHARE = 4     /* a /24 or /56 may get what so many of its addresses may */
 };
 
 typedef struct entry {
@@ -31,10 +33,15 @@ typedef struct entry {
 } entry;
 
 typedef struct {
+    float tokens; /* responses left at `filled_ms`, 0: never used */
+    int64_t filled_ms;
+} allowance;
+
+typedef struct {
     uint8_t address[16];
     uint32_t rules;
-    float tokens, rate, burst; /* responses: now, per second, at most */
-    int64_t filled_ms;
+    float rate, burst; /* responses: per second, at most */
+    allowance own, *network;
     uint32_t tallies[MEMO_TALLIES];
     uint8_t tag, taken;
 } source;
@@ -45,6 +52,7 @@ typedef struct {
     uint64_t seed;
     size_t bytes, limit_bytes, entries;
     source *sources;
+    allowance *networks;
     uint64_t *counters;
     size_t counter_count;
 } memo;
@@ -56,6 +64,7 @@ void memo_flush_sources(memo *table);
 entry *memo_get(memo *table, uint32_t rules, uint8_t variant, const uint8_t *question, size_t size);
 int memo_put(memo *table, const entry *head, const uint8_t *question, const uint8_t *reply);
 source *memo_source(memo *table, const uint8_t *address, int make);
+allowance *memo_network(memo *table, const uint8_t *address);
 int source_spend(source *from, int64_t now_ms);
 
 #endif

@@ -109,12 +109,13 @@ static PyObject *memo_place(Memo *self, PyObject *args) {
         return PyErr_SetString(PyExc_ValueError, "an address is 16 octets, IPv4 mapped"), NULL;
     }
     slot = memo_source(&self->table, address.buf, 1);
+    slot->network = memo_network(&self->table, address.buf);
     PyBuffer_Release(&address);
     slot->rules = rules;
     slot->tag = tag;
     slot->rate = rate;
-    slot->burst = slot->tokens = burst;
-    slot->filled_ms = clock_ms();
+    slot->burst = burst;
+    slot->own = (allowance){0};
     Py_RETURN_NONE;
 }
 

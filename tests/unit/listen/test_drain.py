@@ -203,6 +203,23 @@ def test_a_source_over_its_rate_is_the_handlers(bench: Bench) -> None:
     assert [answer is not None for answer in answers] == [True, True, False, False]
 
 
+def test_a_network_gets_what_four_of_its_addresses_may(bench: Bench) -> None:
+    bench.put()
+    port = bench.client.getpeername()
+    heard: dict[str, int] = {}
+    for host in ("127.1.1.1", "127.1.1.2", "127.1.1.3", "127.1.1.4", "127.1.1.5", "127.1.2.1"):
+        packed = SOURCE[:12] + socket.inet_aton(host)
+        bench.memo.forget_sources()  # what the network has used up stays
+        bench.memo.place(packed, 1, 5, 0.001, 2.0)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.bind((host, 0))
+            client.connect(port)
+            client.setblocking(False)
+            other = Bench(bench.memo, bench.loop, client, bench.counters)
+            heard[host[4:]] = sum(other.ask(header(n) + QUESTION)[0] is not None for n in range(3))
+    assert heard == {"1.1.1": 2, "1.1.2": 2, "1.1.3": 2, "1.1.4": 2, "1.1.5": 0, "1.2.1": 2}
+
+
 def test_memory_is_bounded(bench: Bench) -> None:
     now = time.monotonic_ns() // 1_000_000
     for number in range(2000):

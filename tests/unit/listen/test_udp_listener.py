@@ -13,12 +13,12 @@ import pytest
 from filterd.listen.admission import Admission
 from filterd.listen.udp import UdpListener
 from filterd.metrics import layout
-from tests.lab.school import Bench, block, pupils_without
+from tests.lab.school import Bench, alias, block, pupils_without
 
 
-def ask(name: str, where: str, port: int) -> dns.message.Message:
+def ask(name: str, where: str, port: int, source: str | None = None) -> dns.message.Message:
     """dnspython refuses an answer that comes from another address than was asked."""
-    return dns.query.udp(dns.message.make_query(name, "A"), where, 5, port)
+    return dns.query.udp(dns.message.make_query(name, "A"), where, 5, port, source)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,35 @@ def test_only_the_networks_named_may_ask() -> None:
     ]:
         assert admission.allows(host) is allowed, host
     assert not Admission([]).allows(socket.inet_aton("127.0.0.1"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "uses", "refreshed"),
+    [("www.example", 5, 1), ("www.example", 0, 0), ("search.example", 5, 1)],
+    ids=["popular", "asked for once", "popular under another name"],
+)
+async def test_what_the_memo_repeats_is_prefetched_before_it_ends(
+    asked: str, uses: int, refreshed: int
+) -> None:
+    """The handler sees none of these uses: the memo's count of them is brought to the cache."""
+    bench = Bench(
+        pupils_without({"search.example": alias("www.example")}),
+        {"www.example A": ["www.example. 100 A 192.0.2.1"]},
+    )
+    bench.skew = -50
+    await bench.ask(asked)
+    await bench.ask(asked)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.11.1", 0))
+        listener = UdpListener(sock, bench.memo, bench.handler, bench.counters)
+        here = ("127.0.11.1", sock.getsockname()[1], "127.0.11.1")
+        for _ in range(uses):
+            found = await asyncio.to_thread(ask, asked, *here)
+            assert found.answer
+        listener.close()
+    bench.handler.placements.collect()
+    bench.skew = 45
+    found = await bench.ask(asked)
+    assert found.answer[-1].ttl <= 5
+    assert bench.counters.values[layout.single_place("cache_prefetches")] == refreshed
+    assert len(bench.upstream.asked) == 1 + refreshed

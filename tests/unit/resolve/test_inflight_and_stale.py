@@ -14,7 +14,7 @@ import pytest
 
 from filterd.errors import UpstreamError
 from filterd.metrics import layout
-from filterd.resolve.placement import Limits
+from filterd.resolve.source import Limits
 from filterd.wire import constants as c
 from tests.lab.school import (
     DOWN,
