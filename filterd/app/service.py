@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filterd.app import lists, stores
+from filterd.app import clock, lists, stores
 from filterd.app.evidence import Evidence
 from filterd.app.first_start import first_account, policy_files, welcome
 from filterd.app.list_facts import ListFacts
@@ -44,14 +44,18 @@ from filterd.policy.tables import Surroundings
 from filterd.storage.database import Newer
 from filterd.storage.revisions import Edit
 from filterd.storage.vault import Vault
+from filterd.supervise.canary import filter_works
 from filterd.supervise.fleet import Fleet
+from filterd.supervise.notify import Notifier
 from filterd.supervise.pages import Page, available
+from filterd.supervise.proof import prove
 from filterd.supervise.sockets import Sockets, open_sockets
 from filterd.supervise.worker import Plan
 from filterd.tasks import spawn
 
 _log = logging.getLogger("filterd")
 _RETRY_SECONDS = 2.0
+_MAX_LAG_SECONDS = 1.0
 _PAGES = (("console", "admin_ui.school"), ("portal", "admin_ui.portal"))
 
 
@@ -63,6 +67,7 @@ class Service:
         self._closing: list[Callable[[], Any]] = []
         self._live: LivePolicy | None = None
         self._reloading = self._reload_wanted = False
+        self._notifier = Notifier()
 
     async def start(self, say: Callable[[str], None]) -> None:
         """Start everything; raises ConfigError before anything runs when it cannot."""
@@ -74,6 +79,8 @@ class Service:
         live = self._live = await self._policy()
         who = PresenceWatch(settings, live)
         fleet = await self._workers(live, sockets, who)
+        # from here on questions are answered: systemd may know, whatever the database does
+        self._closing.append(spawn(prove(self._notifier, self._works), "proof").cancel)
         await who.start(fleet)
         self._closing.append(who.stop)
         owner = await self._storage(live, fleet)
@@ -92,7 +99,7 @@ class Service:
         gathered.add(evidence.readings)
         gathered.add(facts.readings)
         await self._metrics(gathered)
-        watch = Watch(owner, live, fleet, Regular(seen, facts))
+        watch = Watch(owner, live, Regular(seen, facts))
         await watch.start()
         self._closing.append(watch.stop)
         self._closing.append(spawn(keeper.run(), "lists.refresher").cancel)
@@ -125,6 +132,9 @@ class Service:
         served = tuple(Name(zone) for zone, _ in settings.conditional)
         ground = Ground(known, index, path, Surroundings(served=served))
         live = LivePolicy(ground, self._publish, self._snapshot)
+        # before the first answer: `watch` goes on judging it with what the database knows
+        live.at_trusted = clock.plausible(_now(), clock.seen_by(self._snapshot))
+        live.at_trusted = live.at_trusted and not clock.awaited()
         last = read_snapshot(self._snapshot)
         if last is not None:
             live.tiers = last.tiers
@@ -247,8 +257,16 @@ class Service:
         except Exception as error:
             _log.error("reload: %s; what runs goes on", error)
 
+    async def _works(self) -> bool:
+        """Whether a worker is quick enough and the canary questions come out right."""
+        lags = [s.lag for s in self._fleet.states() if s.lag is not None] if self._fleet else []
+        if not lags or min(lags) > _MAX_LAG_SECONDS:
+            return False
+        return await filter_works(self.settings.listen.dns[0])
+
     async def stop(self) -> None:
         """Stop everything in the reverse order; one part's failure does not keep the others."""
+        self._notifier.send("STOPPING=1")
         for close in reversed(self._closing):
             with contextlib.suppress(Exception):
                 found = close()

@@ -1,4 +1,4 @@
-"""The supervisor's own rounds: proof for systemd, trust in the clock, backups, old wishes."""
+"""The supervisor's own rounds: trust in the clock, traffic of each minute, backups."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from filterd import tasks
+from filterd.app import clock
 from filterd.app.list_facts import ListFacts
 from filterd.app.seen import SeenLately
 from filterd.app.traffic import TrafficHistory
@@ -19,18 +20,12 @@ from filterd.live import LivePolicy
 from filterd.policy.model import CategoryId
 from filterd.storage.rescue import make_backup
 from filterd.storage.traffic import Traffic
-from filterd.supervise.canary import filter_works
-from filterd.supervise.fleet import Fleet
-from filterd.supervise.notify import Notifier
 
 _log = logging.getLogger("filterd.watch")
-RELEASED = datetime(2026, 11, 1, tzinfo=UTC)
-_READY_TRIES = 50
-_CLOCK_SECONDS = 30.0
+_CLOCK_SECONDS = 5.0
 _FIRST_BACKUP_SECONDS = 60.0
 _BACKUP_SECONDS = 6 * 3600.0
 _SEEN_SECONDS = 60.0
-_MAX_LAG_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,65 +39,38 @@ class Regular:
 class Watch:
     """Runs the rounds from `start` to `stop`."""
 
-    def __init__(self, owner: Owner, live: LivePolicy, fleet: Fleet, regular: Regular) -> None:
+    def __init__(self, owner: Owner, live: LivePolicy, regular: Regular) -> None:
         self._owner = owner
         self._live = live
-        self._fleet = fleet
         path = owner.settings.state_dir / "run" / "counters"
         self._history = TrafficHistory(Traffic(owner.stores.database), path, regular.seen)
         self._lists = regular.lists
-        self._notifier = Notifier()
         self._rounds: list[asyncio.Task[Any]] = []
 
     async def start(self) -> None:
-        """Begin; READY goes out once a canary question went through the filter rightly."""
+        """Begin."""
         await self._clock()
-        self._rounds.append(tasks.spawn(self._ready(), "ready"))
         self._rounds.append(tasks.spawn(_every(_CLOCK_SECONDS, self._clock), "clock"))
         self._rounds.append(tasks.spawn(self._backups(), "backup"))
         self._rounds.append(tasks.spawn(_every(_SEEN_SECONDS, self._traffic), "traffic"))
 
     async def stop(self) -> None:
         """End every round."""
-        self._notifier.send("STOPPING=1")
         for each in self._rounds:
             each.cancel()
         await asyncio.gather(*self._rounds, return_exceptions=True)
 
-    async def _ready(self) -> None:
-        for _ in range(_READY_TRIES):
-            if await self._works():
-                break
-            await asyncio.sleep(0.1)
-        else:
-            _log.error("the filter does not answer its own canary question")
-        self._notifier.send("READY=1", "STATUS=đang lọc / filtering")
-        if self._notifier.watchdog_seconds is not None:
-            await _every(self._notifier.watchdog_seconds / 2, self._ping)
-
-    async def _ping(self) -> None:
-        if await self._works():
-            self._notifier.send("WATCHDOG=1")
-        else:
-            _log.error("no sign of life for systemd: the canary question failed")
-
-    async def _works(self) -> bool:
-        lags = [state.lag for state in self._fleet.states() if state.lag is not None]
-        if not lags or min(lags) > _MAX_LAG_SECONDS:
-            return False
-        return await filter_works(self._owner.settings.listen.dns[0])
-
     async def _clock(self) -> None:
-        """Trust the clock unless it shows a time before this release or before what it showed."""
+        """Trust the clock unless it cannot be right or is not set yet (`clock`)."""
         now = self._owner.clock()
         latest = await self._owner.stores.values.get("clock")
-        known = max(RELEASED, datetime.fromisoformat(latest)) if latest else RELEASED
-        trusted = now > known - timedelta(days=1)
+        known = datetime.fromisoformat(latest) if latest else None
+        trusted = clock.plausible(now, known) and not clock.awaited()
         if trusted != self._live.at_trusted:
             _log.warning("the clock is %strusted: %s", "" if trusted else "not ", now)
             self._live.at_trusted = trusted
             await self._live.again()
-        if trusted and now - known > timedelta(hours=1):
+        if trusted and (known is None or now - known > timedelta(hours=1)):
             await self._owner.stores.values.set("clock", now.isoformat())
 
     async def _traffic(self) -> None:

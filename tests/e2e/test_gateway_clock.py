@@ -1,0 +1,62 @@
+"""A box without a battery: the whole service started in 1970, the clock put right while it runs."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.exception
+import pytest
+
+from tests.lab.running import RunningFilterd, until
+
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+# Two Fridays, 18:00 in Vietnam: the shipped timetable of upper secondary opens games.
+LONG_AGO, TODAY = "1970-01-02 11:00:00", "2026-11-27 11:00:00"
+GAMES = "games.canary.filterd.test"
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(LIBRARY is None, reason="libfaketime (faketime) is not installed"),
+]
+
+
+def environment(clock: Path) -> dict[str, str]:
+    """The service's clock is what the file says; timeouts and TTLs run on."""
+    return {
+        "LD_PRELOAD": str(LIBRARY), "FAKETIME_TIMESTAMP_FILE": str(clock), "TZ": "UTC",
+        "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[RunningFilterd]:
+    running = RunningFilterd(tmp_path, {"workers": 1})
+    clock = tmp_path / "clock"
+    clock.write_text(f"@{LONG_AGO}\n")
+    running.start(environment(clock))
+    yield running
+    running.stop()
+
+
+def test_timetables_stay_on_the_stricter_side_until_the_time_is_known(box: RunningFilterd) -> None:
+    """At the first start, and in the very first answer after a power cut."""
+    clock = box.folder / "clock"
+    assert box.control.call("status.get")["clock_trusted"] is False
+    assert box.outcome("allowed.canary.filterd.test", "upper_secondary") == "NOERROR 192.0.2.1"
+    assert box.outcome(GAMES, "upper_secondary").startswith("NXDOMAIN")
+    clock.write_text(f"@{TODAY}\n")
+    until(lambda: box.control.call("status.get")["clock_trusted"], 60, "trust in the clock")
+    until(lambda: box.outcome(GAMES, "upper_secondary").startswith("NOERROR"), 10, "the open hour")
+    box.stop(signal.SIGKILL)
+    clock.write_text(f"@{LONG_AGO}\n")
+    box.spawn(environment(clock))
+
+    def first() -> str | None:
+        try:
+            found = box.outcome(GAMES, "upper_secondary")
+        except (OSError, dns.exception.DNSException):
+            return None
+        return None if found.startswith("SERVFAIL") else found
+
+    assert str(until(first, 60, "the first answer")).startswith("NXDOMAIN")
