@@ -15,6 +15,7 @@ from admin_ui.office import navigation
 from admin_ui.office.access import ACCESS
 from admin_ui.office.accounts import Accounts
 from admin_ui.office.database import Office
+from admin_ui.office.ingest import Gathering
 from admin_ui.office.views import BLUEPRINTS
 from admin_ui.office.views.api import bp as api
 from admin_ui.school.access import admit
@@ -30,6 +31,7 @@ def create_app(office: Office, accounts: Accounts) -> Flask:
     """The hub as a WSGI app."""
     app = web.create(__name__, who=GUEST, call=accounts.call)
     app.extensions["office"], app.extensions["accounts"] = office, accounts
+    app.extensions["gathering"] = Gathering(office)
     own = Path(__file__).parent / "templates"
     console = Path(admin_ui.school.__file__).parent / "templates"
     shared = app.jinja_env.loader

@@ -7,7 +7,9 @@ of office processes at once. A month without a row means: nothing was enrolled.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import logging
 from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import cache
@@ -32,7 +34,9 @@ from filterd.evidence.decision import Decision, decide
 from filterd.evidence.indicators import Facts, Indicator, Period, Proof, Verdict, compute
 from filterd.evidence.records import Efficacy, Summary
 
-BATCH = 100
+_log = logging.getLogger("filterd.office")
+BATCH = 10
+"""Small: on SQLite nobody else writes while a batch is assessed."""
 GRACE_DAYS = 2
 """A day's summary is missed only when it is this old: it is made and carried after midnight."""
 REOPEN_DAYS = 5
@@ -55,7 +59,12 @@ def sweep(office: Office) -> int:
         for school, month in due:
             same = and_(stale.c.school == school, stale.c.month == month)
             connection.execute(delete(stale).where(same))
-            assess(connection, office, school, month)
+            try:
+                with connection.begin_nested():
+                    assess(connection, office, school, month)
+            except (ValueError, TypeError, KeyError) as error:
+                # One school's summaries must not stop the others; without a row it is insufficient.
+                _log.error("%s %s cannot be assessed: %r", school, month, error)
     return len(due)
 
 
@@ -81,9 +90,8 @@ def new_day(office: Office) -> bool:
             .on_conflict_do_update(index_elements=["key"], set_={"value": done["value"]})
         )
         query = select(schools.c.id).where(schools.c.enrolled.is_not(None))
-        for school in connection.execute(query).scalars().all():
-            for month in _open_months(today):
-                mark_stale(connection, school, month)
+        enrolled = connection.execute(query).scalars().all()
+        mark_stale(connection, itertools.product(enrolled, _open_months(today)))
     return True
 
 
@@ -215,6 +223,5 @@ def stale_left(office: Office) -> int:
 def reassess_index(connection: Connection, index: str, today: date) -> None:
     """A laboratory result came: the open months of every school must be looked at again."""
     wanted = or_(schools.c.last_day.is_not(None), schools.c.enrolled.is_not(None))
-    for school in connection.execute(select(schools.c.id).where(wanted)).scalars().all():
-        for month in _open_months(today):
-            mark_stale(connection, school, month)
+    found = connection.execute(select(schools.c.id).where(wanted)).scalars().all()
+    mark_stale(connection, itertools.product(found, _open_months(today)))

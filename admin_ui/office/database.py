@@ -6,7 +6,7 @@ Owns the engine. Knows no noun; the statements stand with their nouns.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -162,10 +162,11 @@ def ensure_month(office: Office, month: str) -> None:
     office.months.add(month)
 
 
-def mark_stale(connection: Connection, school: str, month: str) -> None:
-    """This school's month must be assessed anew."""
-    connection.execute(upsert(connection, stale).values(school=school, month=month)
-                       .on_conflict_do_nothing())  # fmt: skip
+def mark_stale(connection: Connection, pairs: Iterable[tuple[str, str]]) -> None:
+    """These schools' months must be assessed anew."""
+    rows = [{"school": school, "month": month} for school, month in sorted(set(pairs))]
+    if rows:
+        connection.execute(upsert(connection, stale).on_conflict_do_nothing(), rows)
 
 
 def upsert(connection: Connection, table: Any) -> Any:

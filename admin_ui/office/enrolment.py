@@ -82,7 +82,7 @@ def _add(connection: Connection, office: Office, school: str, public: bytes) -> 
     day = office.today().isoformat()
     first = and_(schools.c.id == school, schools.c.enrolled.is_(None))
     connection.execute(update(schools).where(first).values(enrolled=day))
-    mark_stale(connection, school, day[:7])
+    mark_stale(connection, [(school, day[:7])])
     return id
 
 
@@ -108,7 +108,11 @@ def active(connection: Connection, signed: Signed) -> Any:
     or `revoked`.
     """
     query = select(devices).where(devices.c.id == signed.device).with_for_update()
-    device = connection.execute(query).mappings().first()
+    return usable(connection.execute(query).mappings().first())
+
+
+def usable(device: Any) -> Any:
+    """The row of a device that may still send. EvidenceError `unknown_device` or `revoked`."""
     if device is None:
         raise EvidenceError("unknown_device", "no such device is enrolled")
     if device["state"] != "active":

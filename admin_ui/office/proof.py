@@ -175,5 +175,5 @@ def judge(office: Office) -> int:
             connection.execute(
                 update(proofs).where(proofs.c.id == row["id"]).values(passed=int(passed))
             )
-            mark_stale(connection, row["school"], row["month"])
+            mark_stale(connection, [(row["school"], row["month"])])
     return len(rows)

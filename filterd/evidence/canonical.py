@@ -9,6 +9,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+_WRITER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
+
+def _no_float(text: str) -> object:
+    raise ValueError(f"{text} is not a whole number")
+
+
+_STRICT = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float)
+
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
 
@@ -18,9 +29,19 @@ def canonical(record: object) -> bytes:
     A subset of RFC 8785 (which also sorts by UTF-16 units and allows floats; keys here are ASCII).
     """
     _refuse_floats(record)
-    return json.dumps(
-        record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode("utf-8")
+    return _WRITER.encode(record).encode("utf-8")
+
+
+def parsed(body: bytes) -> object:
+    """The value that these canonical bytes stand for; ValueError for anything `canonical` would
+    have written differently, so that one record has one digest."""
+    record = _STRICT.decode(body.decode("utf-8"))
+    if not body.isascii():
+        _refuse_floats(record)  # keys; floats are refused by the decoder
+    again = _WRITER.encode(record).encode("utf-8")
+    if again != body:
+        raise ValueError("not in canonical form")
+    return record
 
 
 def digest(body: bytes) -> str:

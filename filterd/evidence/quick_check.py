@@ -13,6 +13,7 @@ from typing import cast
 
 Fits = Callable[[object], bool]
 Schema = Mapping[str, object]
+_STRING = frozenset({"type", "minLength", "maxLength", "pattern"})
 _SAYS_NOTHING = frozenset({"$schema", "$id", "title", "description"})
 
 
@@ -20,6 +21,8 @@ def compiled(schema: Schema) -> Fits:
     """Whether a parsed JSON value fits; ValueError for a keyword that is not known here."""
     if schema.keys() <= {"type", "minimum", "maximum"} and schema.get("type") == "integer":
         return _integer(schema)
+    if schema.get("type") == "string" and schema.keys() <= _STRING:
+        return _string(schema)
     parts: list[Fits] = []
     for keyword, value in schema.items():
         if keyword in _SAYS_NOTHING or keyword in ("properties", "required"):
@@ -51,6 +54,16 @@ def _integer(schema: Schema) -> Fits:
     low = cast("float", schema.get("minimum", float("-inf")))
     high = cast("float", schema.get("maximum", float("inf")))
     return lambda record: type(record) is int and low <= record <= high
+
+
+def _string(schema: Schema) -> Fits:
+    """The other kind of leaf: type, lengths and pattern in one closure."""
+    low = cast("int", schema.get("minLength", 0))
+    high = cast("float", schema.get("maxLength", float("inf")))
+    search = re.compile(str(schema.get("pattern", ""))).search
+    return lambda record: (
+        type(record) is str and low <= len(record) <= high and search(record) is not None
+    )
 
 
 def _type(value: object, _schema: Schema) -> Fits:

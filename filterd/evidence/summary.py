@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
 from filterd.errors import EvidenceError
-from filterd.evidence.canonical import canonical
+from filterd.evidence.canonical import canonical, parsed
 from filterd.evidence.quick_check import Fits, compiled
 from filterd.evidence.records import Summary
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FORMAT = "filterd.summary/1"
 FIRST = "0" * 64
 """`previous` of a device's first summary."""
+_DAY = re.compile(rb'"(\d{4}-\d{2}-\d{2})"')
 MAX_BYTES = 256 * 1024
 """A summary of 20 categories, 6 tiers and 200 lists is about 40 KiB."""
 
@@ -55,7 +57,9 @@ def identifier(text: str) -> str:
 def encode(summary: Summary) -> bytes:
     """Canonical bytes of a summary; EvidenceError `schema` when it is not one."""
     _check(summary)
-    return canonical(summary)
+    body = canonical(summary)
+    _check_days(body)
+    return body
 
 
 def decode(body: bytes) -> Summary:
@@ -64,13 +68,34 @@ def decode(body: bytes) -> Summary:
     if len(body) > MAX_BYTES:
         raise EvidenceError("size", f"summary of {len(body)} bytes, limit {MAX_BYTES}")
     try:
+        record = parsed(body)
+    except (ValueError, TypeError, RecursionError):
+        raise _why_not(body) from None
+    _check(record)
+    _check_days(body)
+    return cast("Summary", record)
+
+
+def _why_not(body: bytes) -> EvidenceError:
+    """What is wrong with bytes that are no canonical record: the shape is told before the form."""
+    try:
         record = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise EvidenceError("json", f"not JSON: {error}") from None
-    _check(record)
-    if canonical(record) != body:
-        raise EvidenceError("canonical", "not in canonical form")
-    return cast("Summary", record)
+        return EvidenceError("json", f"not JSON: {error}")
+    try:
+        _check(record)
+    except EvidenceError as error:
+        return error
+    return EvidenceError("canonical", "not in canonical form")
+
+
+def _check_days(body: bytes) -> None:
+    """A pattern cannot say that February has no 31st; who reads a record may rely on its days."""
+    for text in set(_DAY.findall(body)):
+        try:
+            date.fromisoformat(text.decode("ascii"))
+        except ValueError:
+            raise EvidenceError("schema", f"{text.decode()} is in no calendar") from None
 
 
 def _check(record: object) -> None:

@@ -9,11 +9,12 @@ import hashlib
 import hmac
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort, current_app, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from admin_ui.office import enrolment, ingest, metrics, proof
+from admin_ui.office import enrolment, metrics, proof
 from admin_ui.office.access import office
+from admin_ui.office.ingest import Gathering
 from filterd.errors import EvidenceError
 from filterd.evidence.chain import Outcome
 from filterd.evidence.summary import MAX_BYTES
@@ -36,7 +37,8 @@ def _body(limit: int) -> bytes:
 def summaries() -> tuple[dict[str, str], int]:
     """One signed summary: 201 taken, 409 known already, 4xx refused (and written down)."""
     try:
-        outcome = ingest.take(office(), _body(2 * MAX_BYTES))
+        gathering: Gathering = current_app.extensions["gathering"]
+        outcome = gathering.take(_body(2 * MAX_BYTES))
     except EvidenceError as error:
         return _refused(error)
     return {"outcome": outcome.value}, 409 if outcome is Outcome.KNOWN else 201
