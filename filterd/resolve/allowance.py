@@ -21,6 +21,7 @@ MAX_NETWORKS = 4096
 NETWORK_SHARE = 4
 """A network may get what so many of its addresses may: three who flood leave something over."""
 _RATE = layout.single_place("dropped_rate")
+_TRUNCATED = layout.single_place("truncated")
 
 
 class Allowance:
@@ -57,6 +58,25 @@ class Allowance:
             answer = Answer(c.BADCOOKIE, options=self._cookies.option(source, sent))
             parts = assemble(query, answer, False)
             return wire[:2] + parts.head + query.question + parts.tail
-        parts = assemble(query, Answer(c.NOERROR), False)
-        cut = bytes([parts.head[0] | c.TC >> 8]) + parts.head[1:]
-        return wire[:2] + cut + query.question + parts.tail
+        return wire[:2] + _truncated(query)
+
+    def whole(self, query: Query, source: Source, response: bytes, now: float) -> bytes:
+        """A response that was waited for; truncated when its address just got very much.
+
+        Who forges the address of a victim can hold back questions and have all answers fall on it
+        at once (DNSBomb, CVE-2024-33655). Truncated ones are no larger than the questions were,
+        and who really asked comes by TCP.
+        """
+        if source.release(len(response), now):
+            return response
+        if query.edns is not None and self._cookies.proven(source, query.edns.cookie):
+            return response
+        self._counters.add(_TRUNCATED)
+        return response[:2] + _truncated(query)
+
+
+def _truncated(query: Query) -> bytes:
+    """Without its id: come by TCP."""
+    parts = assemble(query, Answer(c.NOERROR), False)
+    cut = bytes([parts.head[0] | c.TC >> 8]) + parts.head[1:]
+    return cut + query.question + parts.tail

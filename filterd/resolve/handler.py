@@ -122,10 +122,8 @@ class Handler:
         asked.source.pending -= 1
         now = self._monotonic()
         late = now - asked.at > _LATE_SECONDS
-        if not asked.via.stream and (late or not asked.source.release(now)):
-            # who asked so long ago has asked again since, and what was held back is not let go
-            # in one burst (DNSBomb, CVE-2024-33655)
-            self._counters.add(_LATE)
+        if not asked.via.stream and late:
+            self._counters.add(_LATE)  # who asked so long ago has asked again since
             return
         try:
             if late:
@@ -135,8 +133,11 @@ class Handler:
                 response = self._respond(asked, now, arrived)
         except Exception:
             response = asked.ident + self._broken(asked.query, asked.via)
-        if response is not None:
-            asked.via.send(response, asked.token)
+        if response is None:
+            return
+        if not asked.via.stream:
+            response = self._allowance.whole(asked.query, asked.source, response, now)
+        asked.via.send(response, asked.token)
 
     def _respond(self, asked: Asked, now: float, arrived: Cached | None) -> bytes | None:
         told = self._decide(asked, now, arrived)

@@ -21,15 +21,16 @@ _BOX4 = _MAPPED + b"\x7f\0\0\1"
 class Limits:
     """What one address may ask: `rate` responses a second beyond a `burst`, 0: as many as it
     likes (its network: see `allowance`); `pending` queries that wait for an upstream;
-    `burst_late` late answers at most go out in 10 ms. A class of 40 behind one translated address
-    fits in (1,000 is unbound's wait-limit too). Loopback has no rate; this box itself, 127.0.0.1
-    or ::1, is bounded by `in_flight` alone. Each worker counts for itself, and the memo besides."""
+    `burst_bytes` of answers that were waited for go out whole in 10 ms, the others truncated. A
+    class of 40 behind one translated address fits in (1,000 is unbound's wait-limit too). Loopback
+    has no rate; this box itself, 127.0.0.1 or ::1, is bounded by `in_flight` alone. Each worker
+    counts for itself, and the memo besides."""
 
     rate: float = 2000.0
     burst: float = 4000.0
     pending: int = 1000
     in_flight: int = 10_000
-    burst_late: int = 500
+    burst_bytes: int = 65_536
 
 
 class Bucket:
@@ -88,14 +89,14 @@ class Source:
         """Take one response from the client's allowance."""
         return self.free or self._bucket.spend(self._limits.rate, self._limits.burst, now)
 
-    def release(self, now: float) -> bool:
-        """Whether one more answer that was waited for may go out to this client just now."""
+    def release(self, size: int, now: float) -> bool:
+        """Whether an answer of `size` octets that was waited for may go out whole just now."""
         if self._own:
             return True
         if now - self._window > _RELEASE_SECONDS:
             self._window, self._released = now, 0
-        self._released += 1
-        return self._released <= self._limits.burst_late
+        self._released += size
+        return self._released <= self._limits.burst_bytes
 
 
 def unmapped(address: bytes) -> bytes:
