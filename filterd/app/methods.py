@@ -42,6 +42,7 @@ class Parts:
     presence: PresenceWatch
     refresher: Refresher
     lists: ListFacts
+    look: explain.Look
 
 
 class Methods:
@@ -60,11 +61,11 @@ class Methods:
         found = {
             **approvals.routes(owner, appliers),
             **audit.routes(owner, verify),
-            **explain.routes(owner, live),
+            **explain.routes(owner, live, parts.look),
             **lists.routes(owner, parts.refresher, lambda: live.ground.index),
             **people.routes(owner, sign_in),
             **policy.routes(owner, live, parts.seen),
-            **portal.routes(owner, live, places, parts.lists),
+            **portal.routes(live, portal.Around(owner, places, parts.lists, parts.look)),
             **sessions.routes(owner, sign_in),
             **small.routes(owner),
             **status.routes(owner, live, parts.lists),

@@ -20,6 +20,7 @@ from filterd.app import clock, lists, stores
 from filterd.app.evidence import Evidence
 from filterd.app.first_start import first_account, policy_files, welcome
 from filterd.app.list_facts import ListFacts
+from filterd.app.lookup import Lookup
 from filterd.app.methods import Methods, Parts
 from filterd.app.office import OfficeLine
 from filterd.app.presence import PresenceWatch
@@ -90,7 +91,9 @@ class Service:
         seen = SeenLately(fleet, owner.clock, lambda: live.running.policy.time_zone)
         keeper = refresher(settings, live, owner.clock)
         facts = ListFacts(keeper.library, owner.clock)
-        methods = Methods(owner, live, sign_in, Parts(seen, who, keeper, facts))
+        look = Lookup(settings)
+        self._closing.append(look.close)
+        methods = Methods(owner, live, sign_in, Parts(seen, who, keeper, facts, look))
         evidence = Evidence(owner, live, seen)
         routes = {**methods.routes, **evidence_routes(owner, evidence.door)}
         await self._doors(routes, sign_in, pages)

@@ -1,7 +1,7 @@
 """`filterd explain NAME`: what every tier answers, which rule says so, and how to change it.
 
 Works with the daemon down: reads the policy that ran last (or the policies directory when none
-ever ran) and the compiled lists, and asks nobody.
+ever ran) and the compiled lists. Where an answer leads is asked of the daemon when it runs.
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
 from filterd import config
+from filterd.cli.explain_chain import OFFLINE, UNKNOWN, asked, typed_chain
 from filterd.clients.segments import Segments
 from filterd.errors import ListError, PolicyError, Problem
 from filterd.lists.index import open_index
 from filterd.live import read_snapshot
 from filterd.policy import document, taxonomy
 from filterd.policy.expect import outcome
-from filterd.policy.explain import Explanation, answer_text, explain, typed_name
+from filterd.policy.explain import Explanation, answer_text, explain, typed_name, wanted
 from filterd.policy.model import Name, Policy, TierId
+from filterd.policy.onward import Looked
 from filterd.policy.ruleset import Ruleset, compile_ruleset
 from filterd.policy.tables import Surroundings
 from filterd.policy.verdict import ListIndex, Listing, Placement, Question
@@ -47,6 +50,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     whose.add_argument("--tier", metavar="T", help="one tier instead of all")
     whose.add_argument("--client", metavar="IP", help="the tier and segment of this address")
     parser.add_argument("--at", metavar="ISO-TIME", help="another time than now")
+    behind = parser.add_mutually_exclusive_group()
+    behind.add_argument(
+        "--chain", metavar="NAMES", help="the CNAMEs and addresses behind it, with commas between"
+    )
+    behind.add_argument("--offline", action="store_true", help="ask nobody what is behind it")
     parser.add_argument("--json", action="store_true", help="for scripts")
     parser.add_argument("--lang", choices=("vi", "en"), help="default: by $LANG")
     parser.add_argument("--config", metavar="FILE", help="settings file")
@@ -63,21 +71,49 @@ class Loaded:
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain one name; 2 for a name, tier, client or time that cannot be read."""
-    loaded = load(config.load(config.find(arguments.config, system=True)))
+    settings = config.load(config.find(arguments.config, system=True))
+    loaded = load(settings)
     try:
         question = Question(typed_name(arguments.name), getattr(constants, arguments.type))
         at = _at(arguments.at, loaded.ruleset)
         places = _places(arguments, loaded.ruleset.policy)
+        names = wanted(loaded.ruleset, question, places, at)
+        behind = _behind(arguments, settings, question.name, names)
     except ValueError as error:
         print(f"filterd explain: {error}", file=sys.stderr)
         return 2
-    found = explain(loaded.ruleset, question, places, at)
+    found = explain(loaded.ruleset, question, places, at, behind.known.get)
+    if any(each.unknown for each in found):
+        note = tuple(UNKNOWN[lang].format(behind.why[lang]) for lang in (0, 1))
+        loaded = Loaded(loaded.ruleset, (*loaded.notes, (note[0], note[1])))
     if arguments.json:
         print(json.dumps(_json(arguments, question.name, at, loaded, found), ensure_ascii=False))
         return 0
     language = arguments.lang or ("vi" if os.environ.get("LANG", "").startswith("vi") else "en")
     _print(question.name, at, loaded, found, 0 if language == "vi" else 1)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What is known behind the names that were looked up, and why not more (vi, en)."""
+
+    known: Mapping[Name, Looked]
+    why: tuple[str, str] = OFFLINE
+
+
+def _behind(
+    arguments: argparse.Namespace, settings: config.Settings, name: Name, names: tuple[Name, ...]
+) -> Behind:
+    if arguments.chain is not None:
+        return Behind(typed_chain(arguments.chain, names))
+    if arguments.offline or not names:
+        return Behind({})
+    found = asked(settings.control_socket, name, arguments.type, arguments.at)
+    if isinstance(found, str):
+        return Behind({}, (found, found))
+    why = "; ".join(each.error for each in found.values() if each.error)
+    return Behind(found, (why, why) if why else OFFLINE)
 
 
 def load(settings: config.Settings) -> Loaded:
@@ -187,6 +223,9 @@ def _print(
     for row in rows:
         cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
         print("  ".join([*cells, row[3]]).rstrip())
+    for chain in dict.fromkeys(item.hops for item in found if item.hops):
+        words = (f"{hop.text} ✗" if hop.refusal else hop.text for hop in chain)
+        print(f"{name} → {' → '.join(words)}")
     print()
     for change in dict.fromkeys(item.change for item in found):
         tiers = ", ".join(item.tier for item in found if item.change == change)
@@ -198,5 +237,7 @@ def _row(item: Explanation, language: int) -> tuple[str, str, str, str]:
     answer = answer_text(item.verdict)
     word = VERDICTS[outcome(item.verdict)][language] + (f" ({answer})" if answer else "")
     place = f"{origin.file}:{origin.line}" if origin.line else origin.file or ""
-    parts = (origin.rule, origin.list or "", origin.category or "", place)
+    way = " → ".join(hop.text for hop in item.hops)
+    way = f"→ {way}" if item.hops and item.hops[-1].refusal is not None else ""
+    parts = (way, origin.rule, origin.list or "", origin.category or "", place)
     return item.tier, word, origin.step.value, " · ".join(part for part in parts if part)

@@ -1,7 +1,9 @@
-"""`explain`: one name in every tier, from the running ruleset."""
+"""`explain`: one name in every tier, from the running ruleset, and where its answer leads."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,14 +11,17 @@ from typing import Any
 from filterd.control.owner import Owner
 from filterd.control.permissions import Permission
 from filterd.control.protocol import Caller, Refusal, Route
-from filterd.live import LivePolicy
-from filterd.policy.expect import outcome
+from filterd.live import LivePolicy, Running
+from filterd.policy import explain as words
 from filterd.policy.model import Name
-from filterd.policy.verdict import Alias, Blocked, Placement, Question, Rewritten, Verdict
-from filterd.wire import names
+from filterd.policy.onward import Looked
+from filterd.policy.verdict import Placement, Question
 
 TYPES = {"A": 1, "AAAA": 28, "HTTPS": 65, "SVCB": 64, "CNAME": 5, "MX": 15, "TXT": 16, "NS": 2,
          "PTR": 12, "SRV": 33, "ANY": 255}  # fmt: skip
+
+Look = Callable[[Name, int], Awaitable[Looked]]
+"""Asks upstream for a name and a type; a failure is told in what it gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +33,40 @@ class Explain:
     at: datetime | None = None
 
 
-def routes(owner: Owner, live: LivePolicy) -> dict[str, Route]:
+def routes(owner: Owner, live: LivePolicy, look: Look) -> dict[str, Route]:
     """The methods of this noun."""
-    noun = _Explain(owner, live)
+    noun = _Explain(owner, live, look)
     return {"explain": Route(Explain, Permission.VIEW, noun.explain)}
 
 
 def typed_name(text: str) -> Name:
-    """A domain name from what people type or paste: a URL, capitals, a final dot."""
-    host = text.strip()
-    if "://" in host:
-        host = host.partition("://")[2]
-    host = host.partition("/")[0].rpartition("@")[2]
-    if host.count(":") == 1:
-        host = host.partition(":")[0]
+    """A domain name from what people type or paste; Refusal when it holds none."""
     try:
-        return names.from_text(host)
+        return words.typed_name(text)
     except ValueError:
         raise Refusal(
             "invalid", f"“{text[:80]}” không phải tên miền", f"{text[:80]!r} is not a name"
         ) from None
 
 
+async def explained(
+    running: Running, question: Question, places: list[Placement], at: datetime, look: Look
+) -> tuple[tuple[words.Explanation, ...], tuple[Looked, ...]]:
+    """The verdicts in these places and what had to be looked up for them.
+
+    A name that every place refuses is asked of nobody.
+    """
+    names = words.wanted(running.ruleset, question, places, at)
+    found = await asyncio.gather(*(look(name, question.qtype) for name in names))
+    known = {each.name: each for each in found}
+    return words.explain(running.ruleset, question, places, at, known.get), tuple(found)
+
+
 class _Explain:
-    def __init__(self, owner: Owner, live: LivePolicy) -> None:
+    def __init__(self, owner: Owner, live: LivePolicy, look: Look) -> None:
         self._owner = owner
         self._live = live
+        self._look = look
 
     async def explain(self, caller: Caller, request: Explain) -> dict[str, Any]:
         number = TYPES.get(request.type.upper())
@@ -61,60 +74,23 @@ class _Explain:
             raise Refusal("invalid", "Kiểu không đúng", f"type is one of {', '.join(TYPES)}")
         name, at = typed_name(request.name), request.at or self._owner.clock()
         running = self._live.running
-        question = Question(name, number)
+        places = [Placement(tier.id) for tier in running.policy.tiers]
+        verdicts, looked = await explained(running, Question(name, number), places, at, self._look)
         return {
             "name": name,
             "type": request.type.upper(),
             "at": at,
             "revision": running.revision,
-            "verdicts": [
-                {"tier": tier.id,
-                 **shown(running.ruleset.effective(Placement(tier.id), at).verdict(question))}
-                for tier in running.policy.tiers
-            ],
-        }  # fmt: skip
+            "verdicts": [each.as_json() for each in verdicts],
+            "lookups": [shown_lookup(each) for each in looked],
+        }
 
 
-def shown(verdict: Verdict) -> dict[str, Any]:
-    """A verdict with its origin, as the console shows it."""
-    origin = verdict.origin
+def shown_lookup(found: Looked) -> dict[str, Any]:
+    """What was looked up, as the command line reads it."""
     return {
-        "verdict": outcome(verdict),
-        "step": origin.step,
-        "rule": origin.rule,
-        "list": origin.list,
-        "category": origin.category,
-        "file": origin.file,
-        "line": origin.line,
-        "answer": _answer(verdict),
-        "chain": [],
-        "change": _change(verdict),
+        "name": found.name,
+        "targets": list(found.targets),
+        "addresses": [each.hex() for each in found.addresses],
+        "error": found.error,
     }
-
-
-def _answer(verdict: Verdict) -> str | None:
-    if isinstance(verdict, Rewritten):
-        if isinstance(verdict.answer, Alias):
-            return f"CNAME {verdict.answer.target}"
-        return ", ".join(value for *_, value in verdict.answer.records) or None
-    return verdict.action.value if isinstance(verdict, Blocked) else None
-
-
-_CHANGES = {
-    "floor_everyone": ("Không ai ở trường nới được", "Nobody at the school can loosen this"),
-    "floor_pupils": (
-        "Chỉ bằng ngoại lệ tối đa 30 ngày, có người duyệt",
-        "Only by an exception of at most 30 days with a second approver",
-    ),
-    "override": ("Sửa hoặc huỷ quyết định riêng này", "Change or cancel this override"),
-    "service": ("Mở dịch vụ này cho bậc", "Allow this service for the tier"),
-    "category": ("Mở loại nội dung này hoặc thêm quyết định riêng",
-                 "Open this category, or add an override for the name"),
-    "allow_only": ("Thêm tên này vào danh sách được phép", "Add the name to the allowed ones"),
-    "safe_search": ("Đổi chế độ tìm kiếm an toàn của bậc", "Change the tier's safe search"),
-}  # fmt: skip
-
-
-def _change(verdict: Verdict) -> dict[str, str] | None:
-    found = _CHANGES.get(verdict.origin.step.value)
-    return None if found is None else {"vi": found[0], "en": found[1]}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from filterd.clients.segments import Segments
-from filterd.control.explain import shown, typed_name
+from filterd.control.explain import Look, explained, typed_name
 from filterd.control.glance import Lists
 from filterd.control.glance import shown as shown_lists
 from filterd.control.owner import Owner
@@ -19,6 +19,7 @@ from filterd.control.protocol import Caller, Nothing, Refusal, Route
 from filterd.control.status import state_word
 from filterd.live import LivePolicy
 from filterd.policy import taxonomy
+from filterd.policy.expect import outcome
 from filterd.policy.verdict import Placement, Question
 
 _A = 1
@@ -65,9 +66,19 @@ class Places:
             return None
 
 
-def routes(owner: Owner, live: LivePolicy, places: Places, lists: Lists) -> dict[str, Route]:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the portal's methods need besides the running policy."""
+
+    owner: Owner
+    places: Places
+    lists: Lists
+    look: Look
+
+
+def routes(live: LivePolicy, around: Around) -> dict[str, Route]:
     """The methods of this noun."""
-    noun = _Portal(owner, live, places, lists)
+    noun = _Portal(live, around)
     return {
         "portal.device": Route(Device, Permission.PORTAL, noun.device),
         "portal.why": Route(Why, Permission.PORTAL, noun.why),
@@ -76,11 +87,10 @@ def routes(owner: Owner, live: LivePolicy, places: Places, lists: Lists) -> dict
 
 
 class _Portal:
-    def __init__(self, owner: Owner, live: LivePolicy, places: Places, lists: Lists) -> None:
-        self._owner = owner
+    def __init__(self, live: LivePolicy, around: Around) -> None:
         self._live = live
-        self._places = places
-        self._lists = lists
+        self._owner, self._places = around.owner, around.places
+        self._lists, self._look = around.lists, around.look
 
     async def device(self, caller: Caller, request: Device) -> dict[str, Any]:
         running, place = self._live.running, self._places.place(request.address)
@@ -98,17 +108,18 @@ class _Portal:
 
     async def why(self, caller: Caller, request: Why) -> dict[str, Any]:
         name, place = typed_name(request.name), self._places.place(request.address)
-        now = self._owner.clock()
-        effective = self._live.running.ruleset.effective(place, now)
-        found = shown(effective.verdict(Question(name, _A)))
+        (found,), _ = await explained(
+            self._live.running, Question(name, _A), [place], self._owner.clock(), self._look
+        )
+        origin = found.verdict.origin
         return {
             "tier": place.tier,
             "name": name,
-            "verdict": found["verdict"],
-            "step": found["step"],
-            "category": found["category"],
-            "list_title": found["list"],
-            "until": effective.until,
+            "verdict": outcome(found.verdict),
+            "step": origin.step,
+            "category": origin.category,
+            "list_title": origin.list,
+            "until": found.until,
         }
 
     async def notice(self, caller: Caller, request: Nothing) -> dict[str, Any]:

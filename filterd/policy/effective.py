@@ -119,7 +119,7 @@ class Effective:
                 if found is not None:
                     return found
             if internal(packed) and not self._is_served(above):
-                return self._block(Origin(Step.SPECIAL, "rebinding"))
+                return self._block(origins.REBINDING)
         return None
 
     def _block(self, origin: Origin, shared: bool = True, ede: int = EDE_BLOCKED) -> Blocked:

@@ -7,6 +7,8 @@ from filterd.policy.verdict import Listing, Origin, Step
 
 AUTHORITY = CategoryId("authority")
 SCHOOL_FILE = "school.yaml"
+REBINDING = Origin(Step.SPECIAL, "rebinding")
+"""A private address in the answer to a public name."""
 
 
 def written(override: Override) -> Origin:

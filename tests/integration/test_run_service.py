@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -218,6 +221,32 @@ def test_explain_through_the_socket(filterd: RunningFilterd) -> None:
     assert set(by_tier) == set(TIERS)
     assert by_tier["primary"]["verdict"] == "blocked"
     assert by_tier["primary"]["step"] == "floor_pupils"
+
+
+def test_explain_follows_the_answer_as_the_filter_does(filterd: RunningFilterd) -> None:
+    """The name is on no list; what it leads to is, and the console, the command line and the
+    filter itself say the same."""
+    name = "cloak-games.canary.filterd.test"
+    found = filterd.control.call("explain", name=name)
+    target = "games.canary.filterd.test"
+    for row in found["verdicts"]:
+        answered = filterd.outcome(name, row["tier"])
+        if row["step"] == "allow_only":
+            continue
+        assert answered.startswith("NXDOMAIN") == (row["verdict"] == "blocked"), row
+        assert row["chain"][0]["name"] == target
+    by_tier = {row["tier"]: row for row in found["verdicts"]}
+    assert (by_tier["primary"]["verdict"], by_tier["primary"]["category"]) == ("blocked", "games")
+    assert by_tier["staff"]["chain"][-1]["name"] == "192.0.2.1"
+    command = [sys.executable, "-m", "filterd", "explain", "--json", "--config"]
+    shown = subprocess.run(
+        [*command, str(filterd.config), "--tier", "primary", name],
+        capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
+    (row,) = json.loads(shown.stdout)["verdicts"]
+    assert row["chain"] == by_tier["primary"]["chain"] and row["rule"] == target
+    why = filterd.control.call("portal.why", "@portal", address="127.0.11.7", name=name)
+    assert (why["verdict"], why["category"]) == ("blocked", "games")
 
 
 def test_the_portal_learns_a_tier_and_nothing_else(filterd: RunningFilterd) -> None:

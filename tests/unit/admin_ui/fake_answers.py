@@ -117,7 +117,9 @@ def quarantined() -> dict[str, Any]:
 def verdict(tier: str) -> dict[str, Any]:
     return {
         "tier": tier, "verdict": "blocked", "step": "category", "rule": HOSTILE, "list": "games",
-        "category": "games", "file": "lists/games.txt", "line": 12, "answer": None, "chain": [],
+        "category": "games", "file": "lists/games.txt", "line": 12, "answer": None,
+        "chain": [{"name": HOSTILE, "verdict": "blocked", "rule": HOSTILE, "list": "games",
+                   "category": "games"}],
         "change": {"vi": "Mở trong ma trận", "en": "Open it in the matrix"},
     }  # fmt: skip
 
