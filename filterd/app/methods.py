@@ -12,8 +12,11 @@ from filterd.control import (
     audit,
     backup,
     describe,
+    exams,
+    exceptions,
     explain,
     lists,
+    own_lists,
     people,
     policy,
     portal,
@@ -32,6 +35,10 @@ from filterd.control.signin import SignIn
 from filterd.evidence.audit import verify
 from filterd.lists.refresher import Refresher
 from filterd.live import LivePolicy
+from filterd.policy.model import CategoryId, Title
+
+GATED = (*lists.GATED, "exams.add", "exceptions.add", "overrides.add", "overrides.cancel")
+"""Methods that a second person's agreement carries out by calling them once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +59,13 @@ class Methods:
         view = tail.DebugView(owner)
         places = portal.Places(live)
         self.routes: dict[str, Route] = {}
+
+        def title_of(category: str) -> Title:
+            return live.ground.taxonomy.categories[CategoryId(category)].title
+
         appliers = {
             **backup.appliers(owner, live, self.routes),
+            **approvals.again(self.routes, GATED),
             **policy.appliers(owner, live),
             **tail.appliers(view),
             **timed.appliers(owner, live),
@@ -61,8 +73,11 @@ class Methods:
         found = {
             **approvals.routes(owner, appliers),
             **audit.routes(owner, verify),
+            **exams.routes(owner, live),
+            **exceptions.routes(owner, live),
             **explain.routes(owner, live, parts.look),
             **lists.routes(owner, parts.refresher, lambda: live.ground.index),
+            **own_lists.routes(owner, parts.refresher, title_of),
             **people.routes(owner, sign_in),
             **policy.routes(owner, live, parts.seen),
             **portal.routes(live, portal.Around(owner, places, parts.lists, parts.look)),

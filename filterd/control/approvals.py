@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from filterd.control.owner import Apply, Owner, new_id, not_found, required_reason
 from filterd.control.permissions import Permission
-from filterd.control.protocol import Caller, Refusal, Route
+from filterd.control.protocol import Caller, Refusal, Route, Routes, decode
 from filterd.storage.approvals import Approval
 from filterd.storage.revisions import ChangeText
 
@@ -44,13 +44,18 @@ class Wish:
     changes: tuple[ChangeText, ...] = ()
 
 
+def needs_second(caller: Caller) -> bool:
+    """Whether what weakens protection must wait for somebody else when this caller asks for it."""
+    return not (caller.local or caller.agreed_by)
+
+
 async def second_person(owner: Owner, caller: Caller, wish: Wish) -> None:
-    """Return if the caller needs no second person; else file the wish and refuse.
+    """Return if the caller needs no second person (any more); else file the wish and refuse.
 
     The machine's own administrator needs none: the act is audited as his and counted as a
     weakening change without approval.
     """
-    if caller.local:
+    if not needs_second(caller):
         return
     now = owner.clock()
     await owner.stores.approvals.expire(now)
@@ -75,6 +80,20 @@ def routes(owner: Owner, appliers: Mapping[str, Apply]) -> dict[str, Route]:
         "approvals.list": Route(Listing, Permission.VIEW, noun.list),
         "approvals.decide": Route(Decide, Permission.APPROVE, noun.decide),
     }
+
+
+def again(routes: Routes, methods: Iterable[str]) -> dict[str, Apply]:
+    """Appliers that carry out a wish by calling its method once more, in the author's name."""
+
+    def applier(method: str) -> Apply:
+        async def apply(request: Mapping[str, Any], author: Caller, _by: str) -> Mapping[str, Any]:
+            route = routes[method]
+            found: Mapping[str, Any] = await route.run(author, decode(route.request, dict(request)))
+            return found
+
+        return apply
+
+    return {method: applier(method) for method in methods}
 
 
 class _Approvals:
@@ -119,7 +138,7 @@ class _Approvals:
         return {"result": result}
 
     async def _carry_out(self, approval: Approval, approver: Caller) -> Mapping[str, Any]:
-        author = replace(approver, name=approval.author)
+        author = replace(approver, name=approval.author, agreed_by=approver.name)
         try:
             return await self._appliers[approval.method](approval.request, author, approver.name)
         except BaseException:

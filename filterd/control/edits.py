@@ -52,7 +52,8 @@ def _without_ended(policy: Policy, at: datetime) -> Policy:
 
 async def put(owner: Owner, live: LivePolicy, caller: Caller, proposal: Proposal) -> int:
     """Apply a document in the caller's name; the new revision's number."""
-    edit = Edit(caller.name, proposal.reason, owner.clock(), proposal.approver)
+    approver = proposal.approver or caller.agreed_by
+    edit = Edit(caller.name, proposal.reason, owner.clock(), approver)
     return (await live.apply(proposal.files, edit, proposal.base)).number
 
 

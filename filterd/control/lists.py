@@ -1,4 +1,7 @@
-"""`lists.*`: what the lists are, updates, what waits for a decision, the school's own lists."""
+"""`lists.*`: what the lists are, updates, what waits for a decision, the school's own lists.
+
+What weakens protection by a list waits for a second person (`list_wishes`), like a policy's edit.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ import unicodedata
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from filterd.control.approvals import Wish, needs_second, second_person
+from filterd.control.list_wishes import added, let_in, removed, rolled_back, switched_off
 from filterd.control.owner import Owner
 from filterd.control.permissions import Permission
-from filterd.control.protocol import Caller, Nothing, Refusal, Route
+from filterd.control.protocol import Caller, Nothing, Refusal, Route, plain
 from filterd.errors import ListError
-from filterd.lists import catalogue, overlay
+from filterd.lists import catalogue
 from filterd.lists.formats import FORMATS
 from filterd.lists.precedence import OTHERS
 from filterd.lists.progress import summary
@@ -26,6 +31,9 @@ from filterd.tasks import spawn
 from filterd.wire.names import from_text
 
 _TYPE_A = 1
+GATED = ("lists.approve", "lists.rollback", "lists.add_source", "lists.remove_source",
+         "lists.set_enabled", "lists.local_set")  # fmt: skip
+"""What may wait for a second person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +45,11 @@ class Ids:
 
 @dataclass(frozen=True, slots=True)
 class Decide:
-    """A decision about one list."""
+    """A decision about one list; `version`: the quarantined one that is meant, None: any."""
 
     id: str
     reason: str = ""
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +79,6 @@ class Switch:
 
     id: str
     enabled: bool
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalText:
-    """The school's own list of a category, whole; empty text removes it."""
-
-    category: str
-    text: str
     reason: str = ""
 
 
@@ -113,8 +113,6 @@ def routes(owner: Owner, refresher: Refresher, current: Current) -> dict[str, Ro
         "lists.add_source": Route(Add, edit, noun.add_source),
         "lists.remove_source": Route(Decide, edit, noun.remove_source),
         "lists.set_enabled": Route(Switch, edit, noun.set_enabled),
-        "lists.local_get": Route(Nothing, view, noun.local_get),
-        "lists.local_set": Route(LocalText, edit, noun.local_set),
     }
 
 
@@ -173,6 +171,10 @@ class _Lists:
 
     async def approve(self, caller: Caller, request: Decide) -> dict[str, Any]:
         """Let a quarantined version go live."""
+        if needs_second(caller):
+            await self._ask_for(caller, let_in(await self._item(request.id), request.reason))
+        if request.version is not None:
+            await asyncio.to_thread(self._still_held, request)
         await _done(self._refresher.approve(request.id))
         await self._owner.audit(caller, "lists.approve", request.id, request.reason)
         return {}
@@ -185,6 +187,9 @@ class _Lists:
 
     async def rollback(self, caller: Caller, request: Rollback) -> dict[str, Any]:
         """Put an older version in use."""
+        if needs_second(caller):
+            item = await self._item(request.id)
+            await self._ask_for(caller, rolled_back(item, request.version, request.reason))
         await _done(self._refresher.rollback(request.id, request.version))
         await self._owner.audit(caller, "lists.rollback", request.id, request.reason)
         return {}
@@ -192,6 +197,8 @@ class _Lists:
     async def add_source(self, caller: Caller, request: Add) -> dict[str, Any]:
         """Remember a new list and fetch it; it is used when it passed the gate."""
         self._refuse_bad(request)
+        if needs_second(caller):
+            await self._ask_for(caller, added(plain(request)))
         known = {source.id for source in await asyncio.to_thread(self._library.sources)}
         list_id = _new_id(request.title, known)
         entry = {
@@ -219,6 +226,9 @@ class _Lists:
     async def remove_source(self, caller: Caller, request: Decide) -> dict[str, Any]:
         """Forget a list that the school added or imported."""
 
+        if needs_second(caller):
+            await self._ask_for(caller, removed(await self._item(request.id), request.reason))
+
         def edit(state: State) -> State:
             added = tuple(each for each in state.added if each["id"] != request.id)
             imported = tuple(each for each in state.imported if each["id"] != request.id)
@@ -234,6 +244,8 @@ class _Lists:
     async def set_enabled(self, caller: Caller, request: Switch) -> dict[str, Any]:
         """Use a list or leave it out; one that was never fetched is fetched first."""
         source = await asyncio.to_thread(self._source, request.id)
+        if needs_second(caller) and not request.enabled:
+            await self._ask_for(caller, switched_off(await self._item(request.id), request.reason))
         switched = {request.id: request.enabled}
         await _done(
             self._refresher.change(lambda s: replace(s, switched={**s.switched, **switched}))
@@ -244,28 +256,22 @@ class _Lists:
             spawn(self._refresher.update((request.id,)), "lists.update")
         return {}
 
-    async def local_get(self, _caller: Caller, _request: Nothing) -> dict[str, Any]:
-        """The school's own lists as they were written."""
-        return {"items": await asyncio.to_thread(self._local)}
+    async def _ask_for(self, caller: Caller, wish: Wish | None) -> None:
+        if wish is not None:
+            await second_person(self._owner, caller, wish)
 
-    def _local(self) -> list[dict[str, Any]]:
-        return [
-            {"category": category, "text": path.read_text("utf-8"), **overlay.figures(path)}
-            for category, path in self._library.local_lists()
-        ]
+    async def _item(self, list_id: str) -> dict[str, Any]:
+        found: list[dict[str, Any]] = (await asyncio.to_thread(status, self._library))["items"]
+        for item in found:
+            if item["id"] == list_id:
+                return item
+        raise Refusal("not_found", "Không có danh sách này", f"no list {list_id!r}")
 
-    async def local_set(self, caller: Caller, request: LocalText) -> dict[str, Any]:
-        """Replace the school's own list of a category; it acts at once, nothing is compiled."""
-        if request.category not in self._library.around.categories:
-            raise Refusal("invalid", "Không có loại này", f"No category {request.category!r}")
-        found = await asyncio.to_thread(self._write_local, request)
-        await self._refresher.reload()
-        await self._owner.audit(caller, "lists.local_set", request.category, request.reason)
-        return found
-
-    def _write_local(self, request: LocalText) -> dict[str, Any]:
-        self._library.store.prepare()
-        return overlay.write(self._library.store.local, request.category, request.text)
+    def _still_held(self, request: Decide) -> None:
+        held = self._library.store.state().of(request.id).quarantine
+        if held is None or held.version.version != request.version:
+            raise Refusal("conflict", "Bản đang chờ đã khác, hãy xem lại",
+                          "Another version waits now; look again")  # fmt: skip
 
     def _source(self, list_id: str) -> catalogue.Source:
         try:

@@ -126,7 +126,7 @@ class _People:
                 "Tên đăng nhập gồm 2–64 chữ, số hoặc . _ - @",
                 "A sign-in name has 2 to 64 letters, digits or . _ - @",
             )
-        self._may_grant(caller, request.role)
+        await self._may_grant(caller, request.role)
         if await self._accounts.named(name) is not None:
             raise Refusal("conflict", "Tên này đã có", "This name is taken")
         password = one_time_password()
@@ -145,7 +145,7 @@ class _People:
         if request.title is not None:
             columns["title"] = request.title.strip()[:120]
         if request.role is not None and request.role.value != account.role:
-            self._may_grant(caller, request.role, Role(account.role))
+            await self._may_grant(caller, request.role, Role(account.role))
             columns["role"] = request.role.value
         if request.segments is not None:
             columns["segments"] = json.dumps(request.segments)
@@ -164,7 +164,7 @@ class _People:
 
     async def reset(self, caller: Caller, request: ById) -> dict[str, Any]:
         account = await self._get(request.id)
-        self._may_grant(caller, Role(account.role))
+        await self._may_grant(caller, Role(account.role))
         password = one_time_password()
         await self._accounts.set(
             account.id, password=await self._sign_in.passwords.hash(password), must_change=1,
@@ -177,18 +177,21 @@ class _People:
 
     async def remove(self, caller: Caller, request: ById) -> dict[str, Any]:
         account = await self._get(request.id)
-        self._may_grant(caller, Role(account.role))
+        await self._may_grant(caller, Role(account.role))
         await self._not_the_last(account, None)
         await self._accounts.remove(account.id)
         await self._owner.audit(caller, "people.remove", account.name)
         return {}
 
-    def _may_grant(self, caller: Caller, *roles: Role) -> None:
+    async def _may_grant(self, caller: Caller, *roles: Role) -> None:
         """Only an approver (or the machine's administrator) makes, changes or resets approvers.
 
-        Otherwise an administrator would make himself the second person.
+        Otherwise an administrator would make himself the second person. The first approver of a
+        school is made by its administrator: somebody must, and the audit trail says who.
         """
-        if Role.APPROVER in roles and not (caller.local or caller.role is Role.APPROVER):
+        if Role.APPROVER not in roles or caller.local or caller.role is Role.APPROVER:
+            return
+        if any(account.role == Role.APPROVER for account in await self._accounts.list()):
             raise Refusal(
                 "denied",
                 "Chỉ người duyệt mới thay đổi được tài khoản người duyệt",

@@ -39,7 +39,10 @@ class Refusal(ControlError):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `account` None: the machine's own administrator or a page without a user."""
+    """Who asks. `account` None: the machine's own administrator or a page without a user.
+
+    `agreed_by`: the second person who agreed to what is being carried out in this caller's name.
+    """
 
     name: str
     permissions: frozenset[Permission]
@@ -47,6 +50,7 @@ class Caller:
     role: Role | None = None
     segments: tuple[str, ...] = ()
     token: str | None = None
+    agreed_by: str | None = None
 
     @property
     def local(self) -> bool:

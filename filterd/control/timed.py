@@ -1,8 +1,8 @@
-"""`overrides.*`, `exams.*`, `pause.*`: decisions with an end, each an edit of the policy document.
+"""`overrides.*`, `pause.*`: decisions with an end, each an edit of the policy document.
 
-An override of at most eight hours is what a lesson needs and may be given by whoever has the
-`timed` permission; a longer one is judged like any edit. A pause opens the staff tiers alone
-(everything above the floor); pupils' tiers are never paused.
+An override of at most eight hours for named segments is what a lesson needs and may be given by
+whoever has the `timed` permission; a longer or wider one is judged like any edit. A pause opens the
+staff tiers alone (everything above the floor); pupils' tiers are never paused.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from filterd.control.approvals import Wish, second_person
-from filterd.control.edits import Change, Proposal, changed_files, put, put_or_ask
 from filterd.control.owner import Apply, Owner, not_found, required_reason
-from filterd.control.permissions import Permission, Role
-from filterd.control.protocol import Caller, Nothing, Refusal, Route
+from filterd.control.permissions import Permission
+from filterd.control.protocol import Caller, Nothing, Refusal, Route, plain
+from filterd.control.short_edits import LESSON, TOO_LONG, ShortEdits, narrow_name
 from filterd.live import LivePolicy
-from filterd.policy.model import Exam, Name, Override, Policy, SegmentId, TierId
-from filterd.wire import names
+from filterd.policy.model import Name, Override, Policy, SegmentId, TierId
 
-LESSON = timedelta(hours=8)
 LONGEST_PAUSE = timedelta(hours=4)
 EVERYTHING = Name("")
 """The name of a pause: an allow for the root and all below it."""
@@ -43,19 +41,9 @@ class AddOverride:
 
 @dataclass(frozen=True, slots=True)
 class ById:
-    """An override or an exam by the id that the list shows."""
+    """An override by the id that the list shows."""
 
     id: str
-
-
-@dataclass(frozen=True, slots=True)
-class AddExam:
-    """Allow-only for some segments until a time."""
-
-    segments: tuple[str, ...]
-    until: datetime
-    reason: str
-    allowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +57,11 @@ class Pause:
 
 def routes(owner: Owner, live: LivePolicy) -> dict[str, Route]:
     """The methods of these nouns."""
-    overrides, exams, pause = _Overrides(owner, live), _Exams(owner, live), _Pause(owner, live)
+    overrides, pause = _Overrides(owner, live), _Pause(owner, live)
     return {
         "overrides.list": Route(Nothing, Permission.VIEW, overrides.list),
         "overrides.add": Route(AddOverride, Permission.TIMED, overrides.add),
         "overrides.cancel": Route(ById, Permission.TIMED, overrides.cancel),
-        "exams.list": Route(Nothing, Permission.VIEW, exams.list),
-        "exams.add": Route(AddExam, Permission.TIMED, exams.add),
-        "exams.cancel": Route(ById, Permission.TIMED, exams.cancel),
         "pause.start": Route(Pause, Permission.EDIT, pause.start),
         "pause.stop": Route(Nothing, Permission.EDIT, pause.stop),
     }
@@ -105,46 +90,7 @@ def override_id(override: Override) -> str:
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
 
-def exam_id(exam: Exam) -> str:
-    """A stable id made of what the exam says."""
-    parts = (",".join(sorted(exam.segments)), str(exam.until), exam.author)
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
-
-
-class _Edits:
-    def __init__(self, owner: Owner, live: LivePolicy) -> None:
-        self._owner = owner
-        self._live = live
-
-    @property
-    def policy(self) -> Policy:
-        return self._live.running.policy
-
-    def own_segments(self, caller: Caller, segments: tuple[str, ...]) -> None:
-        """A teacher acts on the segments of the account alone."""
-        if caller.role is Role.TEACHER and not (segments and set(segments) <= set(caller.segments)):
-            raise Refusal(
-                "denied",
-                "Bạn chỉ được mở cho phòng của mình",
-                "You may do this for your own rooms only",
-            )
-
-    async def change(
-        self, caller: Caller, change: Change, reason: str, approver: str | None = None
-    ) -> int:
-        """Apply a change whose right was checked."""
-        files = changed_files(self._live, change, self._owner.clock())
-        proposal = Proposal(files, None, reason, approver)
-        return await put(self._owner, self._live, caller, proposal)
-
-    async def judged_change(self, caller: Caller, change: Change, reason: str) -> int:
-        """Apply a change, or ask a second person when it weakens protection."""
-        files = changed_files(self._live, change, self._owner.clock())
-        proposal = Proposal(files, self._live.running.revision, reason)
-        return await put_or_ask(self._owner, self._live, caller, ("policy.apply", proposal))
-
-
-class _Overrides(_Edits):
+class _Overrides(ShortEdits):
     async def list(self, caller: Caller, request: Nothing) -> dict[str, Any]:
         now = self._owner.clock()
         return {
@@ -162,19 +108,23 @@ class _Overrides(_Edits):
         reason, now = required_reason(request.reason), self._owner.clock()
         expires = self._end(request, now)
         made = Override(
-            _name(request.name), request.allow, frozenset(map(TierId, request.tiers)),
+            narrow_name(request.name), request.allow, frozenset(map(TierId, request.tiers)),
             frozenset(map(SegmentId, request.segments)), reason, caller.name, expires,
         )  # fmt: skip
 
         def change(policy: Policy) -> Policy:
             return replace(policy, overrides=(*policy.overrides, made))
 
-        if expires is not None and expires - now <= LESSON:
+        lesson = expires is not None and expires - now <= LESSON
+        if lesson and (request.segments or not request.allow):
             revision = await self.change(caller, change, reason)
         elif Permission.EDIT in caller.permissions:
-            revision = await self.judged_change(caller, change, reason)
+            asked = {**plain(request), "minutes": None, "until": plain(expires)}
+            words = _words(made)
+            wish = Wish("overrides.add", asked, *words, reason)
+            revision = await self.judged_change(caller, change, wish)
         else:
-            raise Refusal("denied", "Tối đa 8 giờ", "At most eight hours")
+            raise TOO_LONG
         return {"id": override_id(made), "revision": revision}
 
     def _end(self, request: AddOverride, now: datetime) -> datetime | None:
@@ -195,49 +145,24 @@ class _Overrides(_Edits):
             return replace(policy, overrides=rest)
 
         reason = f"huỷ / cancel: {found.name or '*'}"
-        if found.allow or Permission.EDIT not in caller.permissions:
+        # Ending an opening is stricter; a lesson's block ends soon anyway and may end early.
+        left = found.expires - self._owner.clock() if found.expires else None
+        if found.allow or (left is not None and left <= LESSON):
             return {"revision": await self.change(caller, change, reason)}
-        return {"revision": await self.judged_change(caller, change, reason)}
+        if Permission.EDIT in caller.permissions:
+            vi, en = f"Bỏ lệnh chặn {found.name}", f"End the block of {found.name}"
+            wish = Wish("overrides.cancel", {"id": request.id}, vi, en, reason)
+            return {"revision": await self.judged_change(caller, change, wish)}
+        raise Refusal("denied", "Chỉ quản trị viên bỏ được lệnh chặn dài hạn",
+                      "Only an administrator ends a lasting block")  # fmt: skip
 
 
-class _Exams(_Edits):
-    async def list(self, caller: Caller, request: Nothing) -> dict[str, Any]:
-        now = self._owner.clock()
-        return {
-            "items": [
-                {"id": exam_id(e), "segments": sorted(e.segments), "until": e.until,
-                 "allowed": e.allowed, "author": e.author, "reason": e.reason}
-                for e in self.policy.exams if e.until > now
-            ]
-        }  # fmt: skip
-
-    async def add(self, caller: Caller, request: AddExam) -> dict[str, Any]:
-        self.own_segments(caller, request.segments)
-        reason = required_reason(request.reason)
-        if not request.segments or request.until <= self._owner.clock():
-            raise Refusal("invalid", "Cần phòng và giờ kết thúc", "Give segments and a later end")
-        allowed = tuple(_name(name) for name in request.allowed)
-        segments = frozenset(map(SegmentId, request.segments))
-        made = Exam(segments, request.until, allowed, reason, caller.name)
-
-        def change(policy: Policy) -> Policy:
-            return replace(policy, exams=(*policy.exams, made))
-
-        return {"id": exam_id(made), "revision": await self.change(caller, change, reason)}
-
-    async def cancel(self, caller: Caller, request: ById) -> dict[str, Any]:
-        found = next((e for e in self.policy.exams if exam_id(e) == request.id), None)
-        if found is None:
-            raise not_found("exam")
-        self.own_segments(caller, tuple(found.segments))
-
-        def change(policy: Policy) -> Policy:
-            return replace(policy, exams=tuple(e for e in policy.exams if exam_id(e) != request.id))
-
-        return {"revision": await self.change(caller, change, "huỷ kiểm tra / cancel the exam")}
+def _words(made: Override) -> tuple[str, str]:
+    vi, en = ("Mở", "Open") if made.allow else ("Chặn", "Block")
+    return f"{vi} {made.name}", f"{en} {made.name}"
 
 
-class _Pause(_Edits):
+class _Pause(ShortEdits):
     async def start(self, caller: Caller, request: Pause) -> dict[str, Any]:
         reason = required_reason(request.reason)
         if not 1 <= request.minutes <= LONGEST_PAUSE.total_seconds() / 60:
@@ -279,10 +204,3 @@ def _is_pause(override: Override) -> bool:
 def _unpaused(policy: Policy) -> Policy:
     rest = tuple(override for override in policy.overrides if not _is_pause(override))
     return replace(policy, overrides=rest)
-
-
-def _name(text: str) -> Name:
-    try:
-        return names.from_text(text.strip())
-    except ValueError:
-        raise Refusal("invalid", f"“{text}” không phải tên miền", f"{text!r} is no name") from None

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 
 from filterd import config
 from filterd.control import approvals, audit, people, sessions, small, tickets, tokens
-from filterd.control.owner import Owner, Stores
+from filterd.control.owner import Apply, Owner, Stores
 from filterd.control.permissions import EVERYTHING, Role
 from filterd.control.protocol import Caller, Route, decode, plain
 from filterd.control.signin import Passwords, SignIn
@@ -40,6 +40,7 @@ class World:
     routes: dict[str, Route]
     now: datetime
     applied: list[Any] = field(default_factory=list)
+    appliers: dict[str, Apply] = field(default_factory=dict)
 
     def later(self, **delta: float) -> None:
         self.now += timedelta(**delta)
@@ -79,12 +80,14 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         made[0].applied.append((request, author.name, approver))
         return {"revision": 7}
 
+    appliers: dict[str, Apply] = {"policy.apply": apply}
     routes = {
         **sessions.routes(owner, sign_in), **people.routes(owner, sign_in), **tokens.routes(owner),
         **small.routes(owner), **audit.routes(owner, verify),
         **tickets.routes(owner, lambda address: "primary"),
-        **approvals.routes(owner, {"policy.apply": apply}),
+        **approvals.routes(owner, appliers),
     }  # fmt: skip
-    made.append(World(owner, sign_in, routes, datetime(2026, 11, 23, 8, 0, tzinfo=UTC)))
+    monday = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+    made.append(World(owner, sign_in, routes, monday, appliers=appliers))
     yield made[0]
     await database.close()

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from filterd.control import lists
+from filterd.control import approvals, lists, own_lists
 from filterd.control.protocol import Refusal
 from filterd.lists.index import open_index
 from filterd.lists.library import Library, Surroundings
 from filterd.lists.refresher import Hooks, Refresher
+from filterd.policy.model import Title
 from filterd.policy.verdict import ListIndex
 from tests.unit.control.conftest import World
 
@@ -47,6 +48,8 @@ async def school(world: World, tmp_path: Path) -> World:
         await asyncio.to_thread(library.compile)
     await refresher.reload()
     world.routes.update(lists.routes(world.owner, refresher, lambda: running[-1]))
+    world.routes.update(own_lists.routes(world.owner, refresher, lambda key: Title(key, key)))
+    world.appliers.update(approvals.again(world.routes, lists.GATED))
     return world
 
 
