@@ -48,6 +48,7 @@ ACCESS: Mapping[str, str] = {
     "overrides.exam": "timed",
     "overrides.cancel_exam": "timed",
     "names.page": "view",
+    "names.exception": "edit",
     "tickets.page": "view",
     "tickets.one": "decide",
     "tickets.decide": "decide",

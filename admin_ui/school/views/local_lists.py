@@ -47,6 +47,7 @@ def save() -> Response:
         category=fields.choice("category", tuple(current().taxonomy.categories)),
         text=fields.text("names", 500_000, required=False, lines=True),
         reason=fields.text("reason", 300),
+        base=fields.text("base", 64, required=False) or None,
     )
     flash(_("%(n)s names are running.", n=number(answer["entries"])), "ok")
     if answer.get("dropped"):

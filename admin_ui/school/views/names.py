@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, flash, render_template, request
+from werkzeug.wrappers import Response
 
 from admin_ui.school.policy import current
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask
+from admin_ui.shared.i18n import gettext as _
+from admin_ui.shared.web import back
 from filterd.errors import ControlError
 
 bp = Blueprint("names", __name__, url_prefix="/test")
+WITHOUT_EXCEPTION = frozenset({"csam", "authority"})
 TYPES = ("A", "AAAA", "HTTPS", "CNAME", "MX", "TXT")
 
 
@@ -47,4 +52,28 @@ def page() -> str:
         found=found,
         refusal=refusal,
         titles=current().titles,
+        floored=floored(found) if found else [],
     )
+
+
+def floored(found: dict[str, Any]) -> list[str]:
+    """The tiers whose floor blocks the name by a list that may be wrong."""
+    return [
+        row["tier"]
+        for row in found["verdicts"]
+        if str(row["step"]).startswith("floor") and row["category"] not in WITHOUT_EXCEPTION
+    ]
+
+
+@bp.post("/exception")
+def exception() -> Response:
+    """Ask a second person to open one wrongly listed name for some days."""
+    ask(
+        "exceptions.add",
+        name=fields.text("name", 253),
+        days=fields.integer("days", 1, 30, 7),
+        tiers=fields.several("tiers", tuple(tier.id for tier in current().policy.tiers)),
+        reason=fields.text("reason", 300),
+    )
+    flash(_("It is running."), "ok")
+    return back()

@@ -197,3 +197,16 @@ async def test_a_list_by_address_that_may_hold_exceptions_waits(
     wish = await school.waits("lists.add_source", **fields)
     added = await school.agree(wish)
     assert added["result"]["id"] == "own_x"
+
+
+async def test_the_first_approver_is_made_by_an_administrator_and_no_other(world: World) -> None:
+    lan = await world.person("co.lan", Role.ADMINISTRATOR)
+    made = await world.call("people.add", lan, name="hieu.truong", title="x", role="approver")
+    for method, fields in (
+        ("people.add", {"name": "lan.2", "title": "x", "role": "approver"}),
+        ("people.reset", {"id": made["id"]}),
+        ("people.remove", {"id": made["id"]}),
+        ("people.set", {"id": lan.account, "role": "approver"}),
+    ):
+        with pytest.raises(Refusal, match="Only an approver"):
+            await world.call(method, lan, **fields)
