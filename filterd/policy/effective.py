@@ -182,12 +182,12 @@ class Effective:
     def _local(self, question: Question, above: tuple[Name, ...]) -> Verdict | None:
         records = self._tables.records.get(question.name)
         if records is not None:
-            origin = Origin(Step.LOCAL, question.name, file=origins.SCHOOL_FILE)
+            origin = origins.own(records[0])
             return Rewritten(origin, local_answer(records, question.qtype), None)
         if self._tables.served:
             for name in above:
                 if name in self._tables.served:
-                    return Allowed(Origin(Step.LOCAL, name, file=origins.SCHOOL_FILE))
+                    return Allowed(origins.zone(name, name in self._tables.own_zones))
         return None
 
     def _is_served(self, above: tuple[Name, ...]) -> bool:
@@ -275,8 +275,8 @@ class Effective:
         found = self._rules.rewrites.get(question.name)
         if found is None:
             return None
-        engine, target = found
-        origin = Origin(Step.SAFE_SEARCH, engine, file="safesearch.yaml")
+        engine, target, line = found
+        origin = Origin(Step.SAFE_SEARCH, engine, file="safesearch.yaml", line=line)
         if isinstance(target, Alias):
             return Rewritten(origin, target)
         return Rewritten(origin, filtered(question.name, question.qtype, target))

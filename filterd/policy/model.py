@@ -221,6 +221,7 @@ class AuthorityEntry:
     issuer: str
     issued: date
     expires: date | None = None
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +252,7 @@ class LocalRecord:
     type: str
     value: str
     ttl: int = 60
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from filterd.policy.model import AuthorityEntry, CategoryId, ListId, Override, Service
+from filterd.policy.model import (
+    AuthorityEntry,
+    CategoryId,
+    ListId,
+    LocalRecord,
+    Name,
+    Override,
+    Service,
+)
 from filterd.policy.verdict import Listing, Origin, Step
 
 AUTHORITY = CategoryId("authority")
 SCHOOL_FILE = "school.yaml"
+SETTINGS_FILE = "filterd.yaml"
 REBINDING = Origin(Step.SPECIAL, "rebinding")
 """A private address in the answer to a public name."""
 
@@ -24,7 +33,18 @@ def listed(step: Step, listing: Listing) -> Origin:
 def ordered(order: AuthorityEntry) -> Origin:
     """An authority's order in the policy."""
     rule = f"{order.name} ({order.document})"
-    return Origin(Step.FLOOR_EVERYONE, rule, ListId(AUTHORITY), AUTHORITY, SCHOOL_FILE)
+    source = ListId(AUTHORITY)
+    return Origin(Step.FLOOR_EVERYONE, rule, source, AUTHORITY, SCHOOL_FILE, order.line)
+
+
+def own(record: LocalRecord) -> Origin:
+    """A record of the school's own."""
+    return Origin(Step.LOCAL, record.name, file=SCHOOL_FILE, line=record.line)
+
+
+def zone(name: Name, of_school: bool) -> Origin:
+    """A zone that other servers answer: named by the school, or by the box's settings."""
+    return Origin(Step.LOCAL, name, file=SCHOOL_FILE if of_school else SETTINGS_FILE)
 
 
 def service(step: Step, found: Service) -> Origin:

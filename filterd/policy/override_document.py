@@ -104,4 +104,4 @@ def read_order(item: Fields) -> AuthorityEntry | None:
         return None
     if expires is not None and expires < issued:
         item.wrong("expires", ValueProblem("lies before `issued`", "trước ngày ban hành"))
-    return AuthorityEntry(name, document, issuer, issued, expires)
+    return AuthorityEntry(name, document, issuer, issued, expires, item.line)

@@ -210,7 +210,7 @@ def _records(local: Fields | None) -> tuple[LocalRecord, ...]:
         type = item.value("type", choice(tuple(RECORD_TYPES)), "A")
         value = item.value("value", _record_value(type), "", need=True)
         ttl = item.value("ttl", whole(1, 86400), 60)
-        found.append(LocalRecord(name, type, value, ttl))
+        found.append(LocalRecord(name, type, value, ttl, item.line))
     return tuple(found)
 
 

@@ -31,8 +31,8 @@ from filterd.wire import constants
 
 EXCEPTION_DAYS = timedelta(days=30)
 SEARCH_TTL = 300
-Rewrite = tuple[str, Alias | tuple[tuple[str, int, str], ...]]
-"""(engine, what to answer): an alias, or (type, TTL, value) records."""
+Rewrite = tuple[str, Alias | tuple[tuple[str, int, str], ...], int | None]
+"""(engine, what to answer, line): an alias, or (type, TTL, value) records."""
 RECORD_TYPES = {
     "A": constants.A,
     "AAAA": constants.AAAA,
@@ -74,6 +74,7 @@ class Tables:
     index: ListIndex
     specials: Mapping[Name, special_names.Special]
     served: frozenset[Name]
+    own_zones: frozenset[Name]
     designation: tuple[str, ...]
     records: Mapping[Name, tuple[LocalRecord, ...]]
     everyone: frozenset[CategoryId]
@@ -113,6 +114,7 @@ def make(
         index=index,
         specials=special_names.table(served),
         served=served,
+        own_zones=frozenset(policy.internal_zones),
         designation=surroundings.designation,
         records={name: tuple(found) for name, found in records.items()},
         everyone=frozenset(id for id, floor in floors.items() if floor is Floor.EVERYONE),
@@ -141,17 +143,17 @@ def rewrites(taxonomy: Taxonomy, engines: frozenset[str], youtube: YouTube) -> d
         if engine.id not in engines:
             continue
         target: Alias | tuple[tuple[str, int, str], ...]
-        if engine.cname is not None:
-            target = Alias(engine.cname)
+        if engine.cnames:
+            target = Alias(engine.cnames[0], engine.cnames[1:])
         else:
             target = (
                 *(("A", SEARCH_TTL, address) for address in engine.a),
                 *(("AAAA", SEARCH_TTL, address) for address in engine.aaaa),
             )
-        found.update(dict.fromkeys(engine.names, (engine.id, target)))
+        found.update(dict.fromkeys(engine.names, (engine.id, target, engine.line)))
     if youtube is not YouTube.OFF:
         mode = table.strict if youtube is YouTube.STRICT else table.moderate
-        found.update(dict.fromkeys(table.youtube, (f"youtube {youtube}", Alias(mode))))
+        found.update(dict.fromkeys(table.youtube, (f"youtube {youtube}", Alias(mode), None)))
     return found
 
 

@@ -35,14 +35,16 @@ SENSITIVE = frozenset({"csam", "authority", "self_harm"})
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A search engine: its exact names are answered with `cname`, or with the addresses."""
+    """A search engine: its exact names are answered with the first of `cnames` that exists, or
+    with the addresses; `line` is its line in safesearch.yaml."""
 
     id: str
     title: str
     names: tuple[Name, ...]
-    cname: Name | None = None
+    cnames: tuple[Name, ...] = ()
     a: tuple[str, ...] = ()
     aaaa: tuple[str, ...] = ()
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +207,12 @@ def _safe_search(root: Fields) -> SafeSearch:
             item.value("id", values.identifier, "", need=True),
             item.value("title", values.line, "", need=True),
             item.values("names", values.name),
-            target.value("cname", values.name, None) if target else None,
+            target.values("cname", values.name) if target else (),
             target.values("a", values.address) if target else (),
             target.values("aaaa", values.address) if target else (),
+            item.line,
         )
-        if engine.cname is None and not engine.a + engine.aaaa:
+        if not engine.cnames and not engine.a + engine.aaaa:
             item.wrong("target", ValueProblem("names no target", "chưa có đích"))
         engines.append(engine)
     youtube = root.child("youtube", ("names", "moderate", "strict"))

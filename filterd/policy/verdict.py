@@ -63,9 +63,13 @@ class Blocked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """Answer with a CNAME to `target`, which is really resolved for A and AAAA; else NODATA."""
+    """Answer with a CNAME to `target`, which is really resolved for A and AAAA; else NODATA.
+
+    `others` are taken in their order where a name before them does not exist.
+    """
 
     target: Name
+    others: tuple[Name, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,26 +198,28 @@ class Handler:
         if query.qtype not in (c.A, c.AAAA):
             answer = synthesis.nodata(query, verdict.ede)
             return Told(_cut(answer, most), outcome, None, until)
-        key = to_wire(verdict.answer.target) + query.key[-4:]
-        found = self._finder.find(asked, key, now, arrived)
-        if found is None:
-            return None
-        if found.answer.rcode not in USABLE:
-            return _failed(found)
-        return self._aliased(asked, verdict, verdict.answer, found, now)
+        for key in _targets(verdict.answer, query, arrived):
+            found = self._finder.find(asked, key, now, arrived)
+            if found is None:
+                return None
+            told = self._aliased(asked, verdict, key, found, now)
+            if found.answer.rcode != c.NXDOMAIN:
+                break
+        return told
 
     def _aliased(
-        self, asked: Asked, verdict: Rewritten, alias: Alias, found: Found, now: float
+        self, asked: Asked, verdict: Rewritten, key: bytes, found: Found, now: float
     ) -> Told:
+        if found.answer.rcode not in USABLE:
+            return _failed(found)
         query, rules = asked.query, asked.source.rules
-        key = to_wire(alias.target) + query.key[-4:]
         onward, private = self._onward(asked, key, verdict, found, now)
         if onward is not None:
             return onward
         if private:
             return Told(synthesis.nodata(query, verdict.ede), layout.REWRITTEN)
         body = aged(found.answer.plain, int(now - found.answer.born), _most(rules, now))
-        answer = synthesis.aliased(query, alias.target, body, verdict.ede)
+        answer = synthesis.aliased(query, key, body, verdict.ede)
         until = min(_repeatable(found.answer, now), rules.until) if verdict.shared else 0.0
         return Told(answer, layout.REWRITTEN, None, until, True)
 
@@ -266,6 +268,15 @@ class Handler:
         if errors & (errors - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a flood must not fill the log
             _log.exception("answering broke (%d times so far)", errors)
         return _plainly(query, via, synthesis.failed(c.EDE_OTHER, "internal error"))
+
+
+def _targets(alias: Alias, query: Query, arrived: Cached | None) -> list[bytes]:
+    """The questions that an alias may be answered with, from the one whose answer just came on:
+    those before it did not exist, and their answer may not have been one to keep."""
+    keys = [to_wire(target) + query.key[-4:] for target in (alias.target, *alias.others)]
+    if arrived is not None and arrived.key in keys:
+        return keys[keys.index(arrived.key) :]
+    return keys
 
 
 def _repeatable(answer: Cached, now: float) -> float:

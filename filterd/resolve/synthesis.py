@@ -79,13 +79,13 @@ def nodata(query: Query, ede: int | None, options: bytes = b"") -> Answer:
     return Answer(c.NOERROR, _nothing(LOCAL_NEGATIVE_TTL), options)
 
 
-def aliased(query: Query, target: Name, found: Body, ede: int | None) -> Answer:
-    """CNAME to `target` and what was really found there, no TTL above ALIAS_MOST.
+def aliased(query: Query, key: bytes, found: Body, ede: int | None) -> Answer:
+    """CNAME to the name in `key` and what was really found there, no TTL above ALIAS_MOST.
 
-    `found` is the body of the answer to the same type at `target`.
+    `found` is the body of the answer to `key`: the other name, the same type.
     """
-    target_wire = to_wire(target)
-    records = _body_records(target_wire + query.question[-4:], found)
+    target_wire = key[:-4]
+    records = _body_records(key, found)
     rest = tuple(record._replace(ttl=min(record.ttl, ALIAS_MOST)) for record in records)
     least = min((record.ttl for record in rest), default=LOCAL_NEGATIVE_TTL)
     alias = Record(query.question[:-4], c.CNAME, c.IN, least, target_wire)

@@ -149,7 +149,7 @@ def _samples(engine: Engine) -> tuple[str, ...]:
 
 
 def _targets(engine: Engine) -> tuple[str, ...]:
-    return (str(engine.cname),) if engine.cname else (*engine.a, *engine.aaaa)
+    return tuple(map(str, engine.cnames)) or (*engine.a, *engine.aaaa)
 
 
 def _bypass(place: str, tier: Tier, method: Method) -> Iterator[Check]:

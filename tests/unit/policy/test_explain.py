@@ -12,6 +12,8 @@ from filterd.live import Snapshot, write_snapshot
 from filterd.policy.explain import CHANGES, typed_name
 from filterd.policy.verdict import Step
 
+ROOT = Path(__file__).parents[3]
+
 
 @pytest.mark.parametrize(
     ("typed", "name"),
@@ -131,3 +133,29 @@ def test_what_cannot_be_read_is_wrong_usage(
 ) -> None:
     assert main(["explain", "--config", settings, *words]) == 2
     assert "filterd explain:" in capsys.readouterr().err
+
+
+def test_the_line_of_an_order_of_a_record_and_of_a_search_engine(
+    capsys: pytest.CaptureFixture[str],
+    settings: str,
+    tmp_path: Path,
+    shipped_files: dict[str, str],
+) -> None:
+    order = "{name: ordered.example, document: 12/CV, issuer: Sở, issued: 2026-11-01}"
+    record = "{name: may-in.truong.lan, value: 10.0.0.9}"
+    text = shipped_files["school.yaml"]
+    text = text.replace("authority: []\n", f"authority:\n  - {order}\n")
+    text = text.replace("  records: []\n", f"  records:\n    - {record}\n")
+    files = {**shipped_files, "school.yaml": text}
+    (tmp_path / "state" / "run").mkdir(parents=True)
+    write_snapshot(tmp_path / "state" / "run" / "policy-last.json", Snapshot(7, files, ()))
+    lines = files["school.yaml"].splitlines()
+    engines = (ROOT / "blocklists" / "safesearch.yaml").read_text("utf-8").splitlines()
+    for name, step, file, line in [
+        ("x.ordered.example", "floor_everyone", "school.yaml", lines.index(f"  - {order}") + 1),
+        ("may-in.truong.lan", "local", "school.yaml", lines.index(f"    - {record}") + 1),
+        ("www.bing.com", "safe_search", "safesearch.yaml", engines.index("  - id: bing") + 1),
+    ]:
+        words = ("--config", settings, "--tier", "primary", "--offline", name)
+        (found,) = asked(capsys, *words)["verdicts"]  # type: ignore[misc]
+        assert (found["step"], found["file"], found["line"]) == (step, file, line)

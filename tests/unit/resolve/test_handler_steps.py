@@ -9,8 +9,8 @@ import dns.flags
 import dns.message
 import pytest
 
-from filterd.policy.model import Action
-from filterd.policy.verdict import Verdict
+from filterd.policy.model import Action, Name
+from filterd.policy.verdict import Alias, Origin, Rewritten, Step, Verdict
 from filterd.wire import constants as c
 from tests.lab.school import (
     DOWN,
@@ -128,6 +128,36 @@ async def test_other_types_of_a_sinkholed_name_are_empty() -> None:
     for rtype in ("HTTPS", "TXT", "TYPE666", "ANY"):
         response = await bench.ask("ads.example", rtype)
         assert (response.rcode(), response.answer) == (0, []), rtype
+
+
+NOBODY = ["!example. 60 SOA ns.example. h.example. 1 2 3 4 60"]
+FLEETING = ["!example. 0 SOA ns.example. h.example. 1 2 3 4 0"]
+
+
+@pytest.mark.parametrize("gone", [NOBODY, FLEETING], ids=["kept", "not to be kept"])
+async def test_an_engine_with_several_safe_names_gets_the_first_that_exists(
+    gone: list[str],
+) -> None:
+    safe = Alias(Name("one.example"), (Name("two.example"), Name("three.example")))
+    where = school({"engine.example": Rewritten(Origin(Step.SAFE_SEARCH, "engine"), safe)})
+    script = {"one.example A": gone, "two.example A": ["two.example. 60 A 192.0.2.7"]}
+    bench = Bench(where, script)
+    for _ in range(2):
+        response = await bench.ask("engine.example")
+        assert [str(record) for rrset in response.answer for record in rrset] == [
+            *("two.example.", "192.0.2.7")
+        ]
+    assert not any(b"three" in asked.name_wire for asked in bench.upstream.asked)
+
+
+async def test_an_engine_none_of_whose_safe_names_exists_has_no_address() -> None:
+    safe = Alias(Name("one.example"), (Name("two.example"),))
+    where = school({"engine.example": Rewritten(Origin(Step.SAFE_SEARCH, "engine"), safe)})
+    bench = Bench(where, {"one.example A": NOBODY, "two.example A": NOBODY,
+                          "engine.example A": ["engine.example. 60 A 192.0.2.66"]})  # fmt: skip
+    response = await bench.ask("engine.example")
+    assert [r.rdtype for rrset in response.answer for r in rrset] == [5]
+    assert len(bench.upstream.asked) == 2
 
 
 async def test_no_opt_without_opt(bench: Bench) -> None:
