@@ -132,9 +132,9 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"{url} does not answer: {log.read_text('utf-8')[-3000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
-    """The box, first start."""
+    """The box, first start; one for each file, so that no story finds what another left behind."""
     if not CHROMIUM.exists():
         pytest.skip("needs Debian's chromium")
     folder = tmp_path_factory.mktemp("school")
