@@ -16,13 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filterd.app import clock, lists, stores
+from filterd.app import clock, lists, pair, stores
 from filterd.app.evidence import Evidence
 from filterd.app.first_start import first_account, policy_files, welcome
 from filterd.app.list_facts import ListFacts
 from filterd.app.lookup import Lookup
 from filterd.app.methods import Methods, Parts
 from filterd.app.office import OfficeLine
+from filterd.app.pair import PairLine
 from filterd.app.presence import PresenceWatch
 from filterd.app.readings import Readings
 from filterd.app.refreshing import refresher
@@ -75,6 +76,8 @@ class Service:
         settings = self.settings
         holder = Holder.take(settings.state_dir)
         self._closing.append(holder.release)
+        if settings.pair is not None:
+            pair.tell(settings.state_dir / "run", pair.Standing())  # until they have compared
         sockets = open_sockets(settings.listen, str(settings.source or "filterd.yaml"))
         self._closing.append(sockets.close)
         live = self._live = await self._policy()
@@ -108,6 +111,10 @@ class Service:
         self._closing.append(spawn(keeper.run(), "lists.refresher").cancel)
         await evidence.start()
         self._closing.append(evidence.stop)
+        if settings.pair is not None:
+            other = PairLine(owner, live, settings.pair)
+            other.start()
+            self._closing.append(other.stop)
         line = OfficeLine(evidence.recorder, keeper, owner, live)
         evidence.bundle_of(line.link)
         line.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -99,4 +100,21 @@ def time_source(settings: Settings) -> Iterable[Finding]:
                       "timedatectl set-ntp true")  # fmt: skip
 
 
-CHECKS: tuple[Check, ...] = (port53, firewall, dhcp, tls, interfaces, time_source)
+def pair(settings: Settings) -> Iterable[Finding]:
+    """Two boxes: whether both have the same policy (`run/pair.json`, written by the service)."""
+    if settings.pair is None:
+        return
+    path = settings.state_dir / "run" / "pair.json"
+    told = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    state, problem = str(told.get("state", "unknown")), str(told.get("problem", ""))
+    level = {"same": Level.OK, "alone": Level.WARN}.get(state, Level.FAIL)
+    words = {
+        "same": "both boxes have the same policy",
+        "alone": "the other box does not answer",
+        "refused": "the other box's newer policy is not in use here",
+    }.get(state, "not compared yet")
+    yield Finding("two boxes", level, f"{words}{': ' if problem else ''}{problem}",
+                  f"look at {settings.pair.peer}, and at {settings.pair.certificate}")  # fmt: skip
+
+
+CHECKS: tuple[Check, ...] = (port53, firewall, dhcp, tls, interfaces, time_source, pair)

@@ -14,7 +14,7 @@ import yaml
 
 from filterd import config
 from filterd.errors import ConfigError, Problem
-from filterd.gateway import box, install, interfaces, keepalived, questions
+from filterd.gateway import box, install, interfaces, keepalived, pair_link, questions
 from filterd.gateway.answers import Answers, parse
 from filterd.gateway.written import files
 from filterd.policy import document, taxonomy
@@ -34,9 +34,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.set_defaults(run=run)
     more = parser.add_subparsers(dest="part", metavar="ha")
     pair = more.add_parser("ha", help="print keepalived's configuration for one of two boxes")
-    pair.add_argument("--interface", required=True, help="the school-side interface")
-    pair.add_argument("--address", action="append", required=True, help="virtual address/prefix")
-    pair.add_argument("--box", choices=("1", "2"), required=True, help="which box this is")
+    about = "print this box's certificate, for /etc/filterd/pair.pem of the other"
+    pair.add_argument("--certificate", action="store_true", help=about)
+    pair.add_argument("--interface", help="the school-side interface")
+    pair.add_argument("--address", action="append", default=[], help="virtual address/prefix")
+    pair.add_argument("--box", choices=("1", "2"), help="which box this is")
     pair.add_argument("--peer", default="", help="the other box's address (else multicast)")
     pair.add_argument("--router-id", type=int, default=53)
     pair.add_argument("--stop", action="store_true", help="print the systemd drop-in instead")
@@ -91,7 +93,12 @@ def _install(answers: Answers, changes: Sequence[install.Change], root: Path) ->
 
 
 def run_pair(arguments: argparse.Namespace) -> int:
-    """Print the configuration of one box."""
+    """Print the configuration of one box, or what the other box must know of it."""
+    if arguments.certificate:
+        return _print_certificate()
+    if not (arguments.interface and arguments.address and arguments.box):
+        text = "--interface, --address and --box are needed, or --certificate"
+        raise ConfigError([Problem("setup ha", None, "(arguments)", text)])
     try:
         addresses = [ip_interface(text) for text in arguments.address]
     except ValueError as error:
@@ -101,6 +108,16 @@ def run_pair(arguments: argparse.Namespace) -> int:
         arguments.interface, addresses, arguments.box == "1", arguments.peer, arguments.router_id
     )
     print(keepalived.stop_drop_in(pair) if arguments.stop else keepalived.render(pair), end="")
+    return 0
+
+
+def _print_certificate() -> int:
+    path = config.load(config.find(None, system=True)).state_dir / "keys" / pair_link.CERTIFICATE
+    try:
+        print(path.read_text("ascii"), end="")
+    except OSError as error:
+        hint = "answer `pair:` in setup and start filterd first; only root may read it"
+        raise ConfigError([Problem(str(path), None, "(file)", str(error), hint)]) from None
     return 0
 
 

@@ -11,13 +11,22 @@ import sys
 from pathlib import Path
 
 from filterd.config.document import read
-from filterd.config.model import Address, CacheSettings, GatewaySettings, Listen, Settings, Tls
+from filterd.config.model import (
+    Address,
+    CacheSettings,
+    GatewaySettings,
+    Listen,
+    PairSettings,
+    Settings,
+    Tls,
+)
 
 __all__ = [
     "Address",
     "CacheSettings",
     "GatewaySettings",
     "Listen",
+    "PairSettings",
     "Settings",
     "Tls",
     "find",

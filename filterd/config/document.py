@@ -12,7 +12,14 @@ from typing import Any
 
 import yaml
 
-from filterd.config.model import Address, CacheSettings, GatewaySettings, Listen, Tls
+from filterd.config.model import (
+    Address,
+    CacheSettings,
+    GatewaySettings,
+    Listen,
+    PairSettings,
+    Tls,
+)
 from filterd.errors import ConfigError, Problem
 
 _UPSTREAM = re.compile(
@@ -230,6 +237,16 @@ def _conditional(
     return tuple(found)
 
 
+def _pair(reader: _Reader, node: yaml.Node, name: str) -> PairSettings | None:
+    if _null(node):
+        return None
+    found = reader.mapping(node, f"{name}.", _PAIR)
+    lacking = [key for key in _PAIR if found.get(key) is None]
+    if lacking:
+        raise ValueError(f"needs {', '.join(lacking)} as well")
+    return PairSettings(**found)
+
+
 def _group(make: Callable[..., Any], known: Mapping[str, _Parse]) -> _Parse:
     def read(reader: _Reader, node: yaml.Node, name: str) -> Any:
         return make(**reader.mapping(node, f"{name}.", known))
@@ -257,6 +274,11 @@ _GATEWAY: dict[str, _Parse] = {
     "leases": _paths,
     "radius": _optional_address,
 }
+_PAIR: dict[str, _Parse] = {
+    "listen": lambda _reader, node, _name: _address(_scalar(node)),
+    "peer": lambda _reader, node, _name: _address(_scalar(node)),
+    "certificate": _path,
+}
 _KEYS: dict[str, _Parse] = {
     "state_dir": _path,
     "workers": _workers,
@@ -272,4 +294,5 @@ _KEYS: dict[str, _Parse] = {
     "portal": _optional_address,
     "cache": _group(CacheSettings, _CACHE),
     "gateway": _group(GatewaySettings, _GATEWAY),
+    "pair": _pair,
 }

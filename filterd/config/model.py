@@ -79,6 +79,16 @@ class GatewaySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PairSettings:
+    """Two boxes: where this one is asked for its policy, where the other one is, and the file with
+    the other one's certificate (`filterd setup ha --certificate` prints a box's own)."""
+
+    listen: Address
+    peer: Address
+    certificate: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything `filterd.yaml` says, every path absolute, every default filled in."""
 
@@ -96,6 +106,7 @@ class Settings:
     portal: Address | None = Address("127.0.0.1", 8054)
     cache: CacheSettings = field(default_factory=CacheSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    pair: PairSettings | None = None
     source: Path | None = None
 
     @property

@@ -28,7 +28,16 @@ _NAME = re.compile(
     r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+"
 )
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
-_KEYS = {"school", "interfaces", "segments", "upstreams", "firewall", "certificate", "console"}
+_KEYS = {
+    "school",
+    "interfaces",
+    "segments",
+    "upstreams",
+    "firewall",
+    "certificate",
+    "console",
+    "pair",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,7 @@ class SegmentAnswer:
 class Answers:
     """Everything setup needs to know. `console` is where staff reach it; None: this box only.
 
+    `pair`: of two boxes, "address:port" of this one and of the other.
     `certificate` holds the names for a certificate of our own making, or is empty.
     """
 
@@ -63,6 +73,7 @@ class Answers:
     exempt: tuple[Network, ...] = ()
     certificate: tuple[str, ...] = ()
     console: str | None = None
+    pair: tuple[str, str] | None = None
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -131,6 +142,7 @@ def parse(text: str, file: str, known: Sequence[str] | None = None) -> Answers:
         exempt=tuple(network for network in exempt if network is not None),
         certificate=_certificate(reader, top.get("certificate")),
         console=str(top["console"]) if top.get("console") else None,
+        pair=_pair(reader, top.get("pair")),
     )
     _together(reader, answers)
     if reader.problems:
@@ -189,6 +201,16 @@ def _certificate(reader: _Reader, value: Any) -> tuple[str, ...]:
         if not _NAME.fullmatch(name):
             reader.report("certificate.names", f"`{name}` is not a host name")
     return tuple(name.lower() for name in names)
+
+
+def _pair(reader: _Reader, value: Any) -> tuple[str, str] | None:
+    group = reader.group(value, "pair", {"listen", "peer"})
+    if not group:
+        return None
+    for key in ("listen", "peer"):
+        if ":" not in str(group.get(key) or ""):
+            reader.report(f"pair.{key}", "must be ADDRESS:PORT", "such as 10.0.10.2:8055")
+    return str(group.get("listen")), str(group.get("peer"))
 
 
 def _together(reader: _Reader, answers: Answers) -> None:

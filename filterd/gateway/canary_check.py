@@ -1,6 +1,9 @@
-"""Two canary questions to the filter of this box: exit code 0 only if it blocks and answers.
+"""Two canary questions to the filter of this box, for keepalived.
 
-For keepalived, once a second: the standard library alone, started with `python3 -I -S`.
+`canary_check.py [ADDRESS [PORT]]` asks once: exit code 0 only if the filter blocks and answers.
+`canary_check.py --track FILE [ADDRESS [PORT]]` asks five times a second and keeps FILE at 0 while
+it does, 1 while it does not: keepalived sees that at once, its own scripts run once a second. The
+standard library alone, started with `python3 -I -S`.
 """
 
 from __future__ import annotations
@@ -8,9 +11,15 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
-TIMEOUT_S = 0.15
+TIMEOUT_S = 0.1
 ATTEMPTS = 2
+EVERY_S = 0.2
+STEADY_S = 2.0
+"""How long a filter must be well again before this box is: addresses must not wander to and fro."""
 ANSWER = bytes((192, 0, 2, 1))
 
 
@@ -41,14 +50,40 @@ def works(address: tuple[str, int]) -> bool:
         return False
     if len(blocked) < 12 or len(allowed) < 12:
         return False
-    decided = blocked[3] & 15 in (0, 3, 5)
+    decided = blocked[3] & 15 in (0, 3, 5) and ANSWER not in blocked
     return decided and allowed[3] & 15 == 0 and ANSWER in allowed
 
 
+def track(path: str, good: Callable[[], bool], clock: Callable[[], float] = time.monotonic) -> None:
+    """Keep the file as the filter is, for ever."""
+    failing, since = True, clock() - STEADY_S
+    while True:
+        now = clock()
+        if not good():
+            since = now
+            if not failing:
+                failing = _write(path, True)
+        elif failing and now - since >= STEADY_S:
+            failing = _write(path, False)
+        time.sleep(max(0.0, EVERY_S - (clock() - now)))
+
+
+def _write(path: str, failing: bool) -> bool:
+    Path(path).write_text(f"{int(failing)}\n", "ascii")
+    return failing
+
+
 def main(argv: list[str]) -> int:
-    """Optional arguments: address and port of the filter."""
-    host = argv[1] if len(argv) > 1 else "127.0.0.1"
-    port = int(argv[2]) if len(argv) > 2 else 53
+    """See above."""
+    arguments = argv[1:]
+    path = ""
+    if arguments[:1] == ["--track"]:
+        path, arguments = arguments[1], arguments[2:]
+    host = arguments[0] if arguments else "127.0.0.1"
+    port = int(arguments[1]) if len(arguments) > 1 else 53
+    if path:
+        _write(path, True)
+        track(path, lambda: works((host, port)))
     return 0 if works((host, port)) else 1
 
 

@@ -84,6 +84,9 @@ def settings(answers: Answers) -> str:
             "exempt": [str(network) for network in answers.exempt],
             "block_vpn": answers.block_vpn,
         }
+    if answers.pair is not None:
+        listen, peer = answers.pair
+        whole["pair"] = {"listen": listen, "peer": peer, "certificate": str(ETC / "pair.pem")}
     return _HEAD + yaml.safe_dump(whole, sort_keys=False, allow_unicode=True)
 
 

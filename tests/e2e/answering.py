@@ -18,6 +18,8 @@ def reply(query: bytes, answer: str) -> bytes:
     while query[end]:
         end += query[end] + 1
     question = query[12 : end + 5]
+    if query[12:].startswith(b"\x07malware\x06canary"):
+        return query[:2] + struct.pack("!5H", 0x8183, 1, 0, 0, 0) + question
     head = query[:2] + struct.pack("!5H", 0x8180, 1, 1, 0, 0)
     return head + question + b"\xc0\x0c\0\1\0\1\0\0\0\x0a\0\4" + socket.inet_aton(answer)
 

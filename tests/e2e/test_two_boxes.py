@@ -1,7 +1,9 @@
-"""Two boxes with real keepalived: one that dies, or whose filter dies, is replaced in a second."""
+"""Two boxes with real keepalived: one that dies, or whose filter dies, is replaced within a second;
+one with an older policy yields."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from filterd.gateway import canary_check
-from filterd.gateway.keepalived import Pair, render
+from filterd.gateway.keepalived import Pair, Watched, render
 from tests.e2e.school_net import PYTHON, ended, run
 
 VIRTUAL = "10.0.10.53"
@@ -68,46 +70,60 @@ class Boxes:
             run("ip", "-n", name, "link", "set", "eth0", "up")
 
     def start(self, box: str) -> None:
-        """A filter's stand-in and keepalived as `filterd setup ha` configures it."""
+        """A filter's stand-in, its watcher, and keepalived as `filterd setup ha` configures it."""
         pair = Pair("eth0", [ip_interface(f"{VIRTUAL}/24")], first=box == self.boxes[0])
         config = self.folder / f"{box}.conf"
-        check = f"{PYTHON} -I -S {CHECK} 127.0.0.1"
         # The check's interpreter may lie where only root may read: on a box it does not.
-        text = render(pair, check).replace("script_user nobody", "script_user root")
-        config.write_text(text)
+        check = [PYTHON, "-I", "-S", CHECK]
+        files = {word: str(self.folder / f"{box}.{word}") for word in ("failing", "behind")}
+        Path(files["behind"]).write_text("0\n")
+        text = render(pair, Watched(f"{' '.join(check)} 127.0.0.1", **files))
+        config.write_text(text.replace("script_user nobody", "script_user root"))
         enter = ["ip", "netns", "exec", box]
-        filtering = [*enter, PYTHON, ANSWERING, "0.0.0.0", "192.0.2.1", str(self.folder / box)]
         own = [arg for kind in "prc" for arg in (f"-{kind}", str(self.folder / f"{box}.{kind}"))]
-        keeping = [*enter, "keepalived", "-n", "-l", "-f", str(config), *own]
         log = (self.folder / f"{box}.log").open("ab")
         self.processes[box] = [
-            subprocess.Popen(command, stdout=log, stderr=log) for command in (filtering, keeping)
+            subprocess.Popen([*enter, *command], stdout=log, stderr=log)
+            for command in (
+                [PYTHON, ANSWERING, "0.0.0.0", "192.0.2.1", str(self.folder / box)],
+                ["keepalived", "-n", "-l", "-D", "-f", str(config), *own],
+                [*check, "--track", files["failing"], "127.0.0.1"],
+            )
         ]
         log.close()
+
+    def says(self, box: str, word: str, value: int) -> None:
+        """What the watcher (failing) or filterd (behind) writes."""
+        (self.folder / f"{box}.{word}").write_text(f"{value}\n")
 
     def holders(self) -> list[str]:
         """The boxes that have the address now."""
         shown = ("addr", "show", "dev", "eth0")
         return [box for box in self.boxes if VIRTUAL in run("ip", "-n", box, "-4", *shown)]
 
-    def settle(self, seconds: float = 15) -> str:
-        """Wait until the first box, the stronger one, holds the address alone."""
+    def settle(self, holder: int = 0, seconds: float = 30) -> str:
+        """Wait until both boxes know how they are and that one holds the address alone."""
         until = time.monotonic() + seconds
         quiet = 0
-        while quiet < 10:
-            quiet = quiet + 1 if self.holders() == [self.boxes[0]] else 0
+        while quiet < 20:
+            known = all(self._reads(box, "failing") == "0" for box in self.boxes)
+            quiet = quiet + 1 if known and self.holders() == [self.boxes[holder]] else 0
             assert time.monotonic() < until, f"the address is at {self.holders()}"
             time.sleep(0.05)
-        return self.boxes[0]
+        return self.boxes[holder]
+
+    def _reads(self, box: str, word: str) -> str:
+        path = self.folder / f"{box}.{word}"
+        return path.read_text().strip() if path.exists() else ""
 
     def remove(self) -> None:
         for name in (*self.boxes, f"{self.tag}s", f"{self.tag}p"):
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
 
-@pytest.fixture
-def boxes(tmp_path: Path) -> Iterator[Boxes]:
-    made = Boxes(tmp_path)
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[Boxes]:
+    made = Boxes(folder)
     try:
         made.build()
         for box in made.boxes:
@@ -116,6 +132,12 @@ def boxes(tmp_path: Path) -> Iterator[Boxes]:
             yield made
     finally:
         made.remove()
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> Iterator[Boxes]:
+    with running(tmp_path) as made:
+        yield made
 
 
 def gap(boxes: Boxes, fault: str) -> float:
@@ -129,7 +151,7 @@ def gap(boxes: Boxes, fault: str) -> float:
     try:
         for _ in range(5):
             probe.stdout.readline()
-        filtering, keeping = boxes.processes[master]
+        filtering, keeping, _ = boxes.processes[master]
         if fault == "box":
             run("ip", "-n", master, "link", "set", "eth0", "down")
             keeping.send_signal(signal.SIGKILL)
@@ -147,19 +169,45 @@ def gap(boxes: Boxes, fault: str) -> float:
     return max(b - a for a, b in itertools.pairwise(times))
 
 
-def test_a_dead_box_is_replaced_within_a_second(boxes: Boxes) -> None:
-    assert gap(boxes, "box") < 1.0
+@pytest.mark.parametrize("fault", ["box", "filter"])
+def test_the_other_box_answers_within_a_second(tmp_path: Path, fault: str) -> None:
+    """A busy machine may spoil one measurement, not three."""
+    gaps: list[float] = []
+    while not gaps or (gaps[-1] >= 1.0 and len(gaps) < 3):
+        folder = tmp_path / str(len(gaps))
+        folder.mkdir()
+        with running(folder) as boxes:
+            gaps.append(gap(boxes, fault))
+    assert min(gaps) < 1.0, gaps
 
 
-def test_a_box_whose_filter_is_dead_gives_its_address_away(boxes: Boxes) -> None:
-    """keepalived looks once a second: at most that, the check's own patience and the takeover."""
-    assert gap(boxes, "filter") < 2.0
+def test_who_has_the_address(boxes: Boxes) -> None:
+    """Whose filter fails, whose policy is the older one (first box, second box) → who answers."""
+    boxes.settle()
+    for _, _, watching in boxes.processes.values():
+        watching.kill()
+        watching.wait(10)
+    for why, failing, behind, holder in (
+        ("the older policy yields", (0, 0), (1, 0), 1),
+        ("but not to a dead filter", (0, 1), (1, 0), 0),
+        ("a dead filter yields to an old policy", (1, 0), (0, 1), 1),
+        ("two old ones are as two new ones", (0, 0), (1, 1), 0),
+    ):
+        for number, box in enumerate(boxes.boxes):
+            boxes.says(box, "failing", failing[number])
+            boxes.says(box, "behind", behind[number])
+        until = time.monotonic() + 30
+        same = 0
+        while same < 20:
+            same = same + 1 if boxes.holders() == [boxes.boxes[holder]] else 0
+            assert time.monotonic() < until, (why, boxes.holders())
+            time.sleep(0.05)
 
 
 def test_when_both_checks_fail_one_box_still_has_the_address(boxes: Boxes) -> None:
     """Two overloaded boxes are better than none."""
     boxes.settle()
-    for filtering, _ in boxes.processes.values():
+    for filtering, *_ in boxes.processes.values():
         filtering.send_signal(signal.SIGKILL)
     until = time.monotonic() + 4
     while time.monotonic() < until:

@@ -235,5 +235,5 @@ def test_each_box_is_master_of_one_address() -> None:
 def test_setup_ha_prints_a_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["setup", "ha", "--interface", "eth1", "--address", "10.0.10.53/24", "--box", "2"]
     assert main(command) == 0
-    assert "advert_int 0.2" in capsys.readouterr().out
+    assert "advert_int 0.1" in capsys.readouterr().out
     assert main([*command, "--address", "x"]) == 78

@@ -14,7 +14,13 @@ UNITS = sorted((SYSTEMD / "units").iterdir())
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
 THRESHOLD = {"filterd-compile.service": 5, "filterd-update.service": 5}
 """Tenths of systemd's exposure score; everything else 15 (data plane, console, firewall)."""
-PROGRAMS = ("usr/bin/filterd", "usr/lib/filterd/venv/bin/python", "usr/sbin/nft", "bin/kill")
+PROGRAMS = (
+    "usr/bin/python3",
+    "usr/bin/filterd",
+    "usr/lib/filterd/venv/bin/python",
+    "usr/sbin/nft",
+    "bin/kill",
+)
 analyze = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
 )
