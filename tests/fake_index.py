@@ -29,9 +29,9 @@ class FakeIndex:
     def listings(self, question: Question) -> tuple[Listing, ...]:
         return tuple(rule for name in ancestors(question.name) for rule in self.rules.get(name, ()))
 
-    def address_listing(self, packed: bytes) -> Listing | None:
+    def address_listings(self, packed: bytes) -> tuple[Listing, ...]:
         category = self.addresses.get(packed)
-        return listing(category) if category else None
+        return (listing(category),) if category else ()
 
 
 def listing(category: str, rule: str = "rule", list: str = "a-list", **more: bool) -> Listing:

@@ -25,9 +25,9 @@ class NoLists:
         """Nothing is known."""
         return ()
 
-    def address_listing(self, packed: bytes) -> Listing | None:
+    def address_listings(self, packed: bytes) -> tuple[Listing, ...]:
         """Nothing is known."""
-        return None
+        return ()
 
 
 def index_link(settings: Settings) -> Path:

@@ -157,8 +157,8 @@ class _NoLists:
     def listings(self, question: Question) -> tuple[Listing, ...]:
         return ()
 
-    def address_listing(self, packed: bytes) -> Listing | None:
-        return None
+    def address_listings(self, packed: bytes) -> tuple[Listing, ...]:
+        return ()
 
 
 def _index(path: Path, notes: list[tuple[str, str]]) -> ListIndex:

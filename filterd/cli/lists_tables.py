@@ -72,5 +72,14 @@ def status_table(found: Mapping[str, Any]) -> str:
         if item["quarantine"]:
             why = "; ".join(item["quarantine"]["reasons"])
             lines.append(f"{item['id']} waits for `filterd lists approve {item['id']}`: {why}")
+    lines += [_own(each) for each in found["own"]]
     totals = ", ".join(f"{key} {count:,}" for key, count in found["categories"].items() if count)
     return "\n".join([*lines, f"by category: {totals}", f"index: {found['version'] or 'none'}"])
+
+
+def _own(found: Mapping[str, Any]) -> str:
+    """A line for a list that the school or its office wrote."""
+    dropped = ", ".join(f"{count} {why}" for why, count in found["dropped"].items())
+    said = found["error"] or f"{found['entries']:,} entries"
+    shown = f" ({'; '.join(found['samples'][:3])})" if found["samples"] else ""
+    return f"{found['file']}: {said}" + (f", not used: {dropped}{shown}" if dropped else "")

@@ -1,17 +1,23 @@
-"""`$badfilter`: rules that take other rules of the same category out of a table."""
+"""`$badfilter`: rules that take other rules of the same category out of a table.
+
+In the categories of the floor a list takes back what it says itself and nothing else: no list
+that a school chooses may open what another one of the floor closes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from filterd.lists.entry import Rule
 from filterd.lists.parsed import key_of
+from filterd.lists.precedence import ListMeta
+from filterd.policy.taxonomy import FLOOR
 
 
 @dataclass(slots=True)
 class Cancelled:
-    """What the badfilter rules of one category cancel: names with flags, and rules by key."""
+    """What badfilter rules cancel: names with flags, and rules by key."""
 
     names: set[tuple[int, bytes]] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
@@ -28,3 +34,14 @@ class Cancelled:
     def remaining(self, rules: Iterable[Rule]) -> list[Rule]:
         """Rules that are neither badfilter rules nor cancelled by one."""
         return [r for r in rules if not r.badfilter and not (r.key and r.key in self.keys)]
+
+
+def cancelled(lists: Iterable[tuple[ListMeta, Sequence[Rule]]]) -> list[Cancelled]:
+    """What is cancelled in each of these lists."""
+    scopes: dict[str, Cancelled] = {}
+    found = []
+    for meta, rules in lists:
+        scope = f"list {meta.id}" if meta.category in FLOOR else meta.category
+        found.append(scopes.setdefault(scope, Cancelled()))
+        found[-1].add(rules)
+    return found

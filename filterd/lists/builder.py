@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from filterd.errors import ListError
-from filterd.lists import fdx, shard
-from filterd.lists.badfilter import Cancelled
+from filterd.lists import addresses, fdx, shard
+from filterd.lists.badfilter import Cancelled, cancelled
 from filterd.lists.entry import Rule, Why
 from filterd.lists.memory import Loaded
 from filterd.lists.parsed import Parsed, half_of, name_of_key, rule_to_json
 from filterd.lists.protect import Guarded, Protection
-from filterd.policy.model import CategoryId
 
 HIT_SAMPLES = 20
 
@@ -71,16 +70,15 @@ Guards = Sequence[Guarded]
 def build(lists: Sequence[Loaded], protection: Protection, exempt: Exempt, path: Path) -> Built:
     """Write the index of `lists` to `path`; ListError when it cannot be written."""
     figures = [_figures(loaded) for loaded in lists]
-    cancelled: dict[CategoryId, Cancelled] = {}
-    for loaded in lists:
-        cancelled.setdefault(loaded.meta.category, Cancelled()).add(loaded.parsed.rules)
-    rules = _rules(lists, cancelled, (protection, exempt), figures)
+    gone = cancelled((loaded.meta, loaded.parsed.rules) for loaded in lists)
+    rules = _rules(lists, gone, (protection, exempt), figures)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".compile-") as folder:
         work = Path(folder)
-        halves = _halves(lists, cancelled, (protection, exempt), work)
+        halves = _halves(lists, gone, (protection, exempt), work)
         head = _head(lists, rules, halves, work)
         parts = {name: Path(part) for half in halves for name, part in half["parts"].items()}
         parts["rules"] = work / "rules"
+        parts |= _addresses(lists, work)
         digest = fdx.write(path, head, parts)
     _count(figures, halves)
     # A half's pages that it has from this process are counted here once, not three times.
@@ -103,7 +101,7 @@ def _figures(loaded: Loaded) -> Figures:
 
 def _rules(
     lists: Sequence[Loaded],
-    cancelled: dict[CategoryId, Cancelled],
+    gone: Sequence[Cancelled],
     guard: tuple[Protection, Exempt],
     figures: Sequence[Figures],
 ) -> list[tuple[int, Rule]]:
@@ -111,7 +109,7 @@ def _rules(
     protection, exempt = guard
     kept: list[tuple[int, Rule]] = []
     for number, loaded in enumerate(lists):
-        remaining = cancelled[loaded.meta.category].remaining(loaded.parsed.rules)
+        remaining = gone[number].remaining(loaded.parsed.rules)
         hit: list[int] = []
         if not exempt(number, Why.PROTECTED):
             hit = protection.hit_by(remaining)
@@ -126,15 +124,14 @@ def _rules(
 
 def _halves(
     lists: Sequence[Loaded],
-    cancelled: dict[CategoryId, Cancelled],
+    gone: Sequence[Cancelled],
     guard: tuple[Protection, Exempt],
     work: Path,
 ) -> list[dict[str, Any]]:
     """Build both halves at the same time, each in a forked process; their reports."""
 
     def skip(number: int, flags: int) -> frozenset[bytes]:
-        gone = cancelled[lists[number].meta.category].names
-        return frozenset(key for theirs, key in gone if theirs == flags)
+        return frozenset(key for theirs, key in gone[number].names if theirs == flags)
 
     parsed = [loaded.parsed for loaded in lists]
     guarded = tuple(guard[0].guarded())
@@ -197,12 +194,7 @@ def _head(
     halves: Sequence[dict[str, Any]],
     work: Path,
 ) -> dict[str, Any]:
-    addresses = [
-        [number, found.line, str(found.network), found.exception]
-        for number, loaded in enumerate(lists)
-        for found in loaded.parsed.addresses
-    ]
-    body = {"rules": [[n, rule_to_json(rule)] for n, rule in rules], "addresses": addresses}
+    body = {"rules": [[n, rule_to_json(rule)] for n, rule in rules]}
     (work / "rules").write_text(json.dumps(body, separators=(",", ":")))
     metas = [loaded.meta for loaded in lists]
     return {
@@ -210,6 +202,17 @@ def _head(
         "names": sum(half["names"] for half in halves),
         "pairs": {name: half["pairs"] for name, half in zip(shard.HALVES, halves, strict=True)},
     }
+
+
+def _addresses(lists: Sequence[Loaded], work: Path) -> dict[str, Path]:
+    """Section files of the address lists."""
+    entries = (
+        (number, found) for number, loaded in enumerate(lists) for found in loaded.parsed.addresses
+    )
+    parts = {name: work / name for name in addresses.SECTIONS}
+    for name, column in addresses.columns(entries).items():
+        parts[name].write_bytes(column.tobytes())
+    return parts
 
 
 def _count(figures: Sequence[Figures], halves: Sequence[dict[str, Any]]) -> None:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from filterd.errors import ListError
+from filterd.lists import floors, reader
 from filterd.lists import job as jobs
 from filterd.lists import parsed as cache
-from filterd.lists import reader
 from filterd.lists.builder import build, fork
 from filterd.lists.canary import canary_lists
 from filterd.lists.entry import EXACT, SUBTREE, Why
@@ -130,11 +130,12 @@ def read(wanted: JobList, folder: str | None, used: list[str]) -> Iterator[Loade
             if category := wanted.members.get(member):
                 name = f"{wanted.file or path.name}/{member}/domains"
                 meta = ListMeta(ListId(f"{wanted.id}/{member}"), CategoryId(category), "ut1", name)
-                yield Loaded(meta, parsed)
+                yield Loaded(meta, floors.enforce(meta, parsed, own=False))
         return
     kind, parsed = _cached(wanted, options, folder, used)
     file = wanted.file or path.name
-    yield Loaded(ListMeta(ListId(wanted.id), CategoryId(wanted.category), kind, file), parsed)
+    meta = ListMeta(ListId(wanted.id), CategoryId(wanted.category), kind, file)
+    yield Loaded(meta, floors.enforce(meta, parsed, own=False))
 
 
 def _cached(

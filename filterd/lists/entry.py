@@ -45,6 +45,7 @@ class Why(enum.StrEnum):
     PROTECTED = "protected_name"
     CANCELLED = "badfilter"
     LONG_LINE = "long_line"
+    FLOOR = "floor_exception"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ never changes anything; a new index replaces the object.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +17,7 @@ import marisa_trie
 from filterd.errors import ListError
 from filterd.lists import fdx, overlay
 from filterd.lists.addresses import AddressTable
-from filterd.lists.entry import BELOW, EXACT, Address
+from filterd.lists.entry import BELOW, EXACT
 from filterd.lists.matching import Rules
 from filterd.lists.memory import rule_candidates
 from filterd.lists.parsed import FIRST_HALF, name_of_key, rule_from_json
@@ -35,8 +34,8 @@ class Table(Protocol):
     def candidates(self, question: Question) -> Iterable[Candidate]:
         """Rules that speak about the question, in no order."""
 
-    def address_listing(self, packed: bytes) -> Listing | None:
-        """The rule that holds this 4- or 16-octet address."""
+    def address_listings(self, packed: bytes) -> tuple[Listing, ...]:
+        """Rules that hold this 4- or 16-octet address, the winner of each category first."""
 
 
 class _Half:
@@ -95,10 +94,7 @@ class FileTable:
         body = json.loads(bytes(mapped.sections["rules"]))
         self._owners = [self.lists[number] for number, _ in body["rules"]]
         self._rules = Rules([rule_from_json(rule) for _, rule in body["rules"]])
-        self._addresses = AddressTable(
-            (Address(line, ipaddress.ip_network(text), exception), self.lists[number])
-            for number, line, text, exception in body["addresses"]
-        )
+        self._addresses = AddressTable(mapped.sections, self.lists)
 
     def candidates(self, question: Question) -> Iterable[Candidate]:
         """Rules that speak about the question."""
@@ -125,8 +121,8 @@ class FileTable:
                     found.append(Candidate(meta, half.line(at, number), text, flags, length))
         return found
 
-    def address_listing(self, packed: bytes) -> Listing | None:
-        """The rule of an address list that holds this address."""
+    def address_listings(self, packed: bytes) -> tuple[Listing, ...]:
+        """Rules of address lists that hold this address."""
         return self._addresses.find(packed)
 
 
@@ -152,16 +148,20 @@ class Index:
         found = [c for table in self._tables for c in table.candidates(question)]
         return decide(found, question) if found else ()
 
-    def address_listing(self, packed: bytes) -> Listing | None:
-        """The rule of an address list that holds this 4- or 16-octet address, or None."""
-        for table in self._tables:
-            if (listing := table.address_listing(packed)) is not None:
-                return listing
-        return None
+    def address_listings(self, packed: bytes) -> tuple[Listing, ...]:
+        """Every rule of address lists that holds this 4- or 16-octet address, the winner of each
+        category first."""
+        found = [one for table in self._tables for one in table.address_listings(packed)]
+        return tuple(sorted(found, key=_narrowness) if len(found) > 1 else found)
 
     def with_overlay(self, overlay: Table, digest: str) -> Index:
         """This index with the school's own lists laid over its file; replaces an older overlay."""
         return Index((self._tables[0], overlay), f"{self._version.partition('+')[0]}+{digest}")
+
+
+def _narrowness(listing: Listing) -> tuple[int, bool]:
+    """The longest prefix first, and among equals an exception."""
+    return -int(listing.rule.rpartition("/")[2]), not listing.exception
 
 
 def open_index(path: Path, verify: bool = True) -> Index:

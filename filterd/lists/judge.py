@@ -96,8 +96,8 @@ class Judge:
             packed = ipaddress.ip_address(name.strip("[]")).packed
         except ValueError:
             packed = b""
-        if packed and (listing := self._index.address_listing(packed)):
-            return listing
+        if packed and (told := strongest(self._index.address_listings(packed))):
+            return told
         asker = Asker(
             asked.get("client") or None, asked.get("client_name") or None,
             frozenset(asked.get("tags") or ()),

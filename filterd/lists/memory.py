@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from filterd.lists.addresses import AddressTable
-from filterd.lists.badfilter import Cancelled
+from filterd.lists.addresses import AddressTable, columns
+from filterd.lists.badfilter import Cancelled, cancelled
 from filterd.lists.entry import BELOW, EXACT
 from filterd.lists.matching import Rules
 from filterd.lists.parsed import Parsed, name_of_key
 from filterd.lists.precedence import Candidate, ListMeta
 from filterd.lists.texts import rule_text
-from filterd.policy.model import CategoryId
 from filterd.policy.verdict import Listing, Question
 from filterd.wire.names import Name, ancestors
 
@@ -32,22 +31,22 @@ class MemoryTable:
     """Lists in dictionaries; implements what `index.Index` needs of a table."""
 
     def __init__(self, lists: Sequence[Loaded]) -> None:
-        cancelled: dict[CategoryId, Cancelled] = {}
-        for loaded in lists:
-            cancelled.setdefault(loaded.meta.category, Cancelled()).add(loaded.parsed.rules)
         self._names: dict[Name, list[tuple[ListMeta, int, int]]] = {}
         self._owners: list[ListMeta] = []
         rules = []
-        for loaded in lists:
-            gone = cancelled[loaded.meta.category]
+        taken = cancelled((loaded.meta, loaded.parsed.rules) for loaded in lists)
+        for loaded, gone in zip(lists, taken, strict=True):
             self._add_names(loaded, gone)
             for rule in gone.remaining(loaded.parsed.rules):
                 rules.append(rule)
                 self._owners.append(loaded.meta)
         self._rules = Rules(rules)
-        self._addresses = AddressTable(
-            (found, loaded.meta) for loaded in lists for found in loaded.parsed.addresses
+        addresses = (
+            (number, found)
+            for number, loaded in enumerate(lists)
+            for found in loaded.parsed.addresses
         )
+        self._addresses = AddressTable(columns(addresses), [loaded.meta for loaded in lists])
 
     def _add_names(self, loaded: Loaded, gone: Cancelled) -> None:
         for (flags, _), group in loaded.parsed.groups.items():
@@ -69,8 +68,8 @@ class MemoryTable:
         if len(self._rules):
             yield from rule_candidates(self._rules, self._owners, question)
 
-    def address_listing(self, packed: bytes) -> Listing | None:
-        """The rule of an address list that holds this address."""
+    def address_listings(self, packed: bytes) -> tuple[Listing, ...]:
+        """Rules of address lists that hold this address."""
         return self._addresses.find(packed)
 
 

@@ -1,8 +1,9 @@
 """The school's own lists (`local/<category>.txt`) and the office's (`office/<category>.txt`), read
 into memory and laid over the index.
 
-Any format, also `@@` exceptions and `$dnsrewrite`; plain names mean themselves and everything
-below. They act as soon as the index is opened again, without compiling.
+Any format, also `$dnsrewrite` and, outside the floor's categories, `@@` exceptions; plain names
+mean themselves and everything below. They act as soon as the index is opened again, without
+compiling.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from filterd.errors import ListError
+from filterd.lists import floors
 from filterd.lists.entry import SUBTREE
 from filterd.lists.formats import Options
 from filterd.lists.loading import load as load_list
@@ -21,6 +23,7 @@ from filterd.lists.memory import Loaded, MemoryTable
 from filterd.lists.precedence import ListMeta
 from filterd.lists.reader import Caps
 from filterd.lists.store import replace_file
+from filterd.lists.texts import sample_texts
 from filterd.policy.model import CategoryId, ListId
 
 _log = logging.getLogger("filterd.lists")
@@ -53,7 +56,8 @@ def load(*folders: Path) -> Overlay | None:
 def read(path: Path) -> Loaded:
     """One own list; its category is the file's name."""
     kind, parsed = load_list(path, "auto", Options(SUBTREE, rewrites=True), CAPS)
-    return Loaded(_meta(path, kind), parsed)
+    meta = _meta(path, kind)
+    return Loaded(meta, floors.enforce(meta, parsed, own=True))
 
 
 def _meta(path: Path, kind: str) -> ListMeta:
@@ -63,10 +67,11 @@ def _meta(path: Path, kind: str) -> ListMeta:
 
 
 def figures(path: Path) -> dict[str, Any]:
-    """How many entries an own list has, and what was dropped for which reason."""
+    """How many entries an own list has, and what was dropped for which reason, with examples."""
     parsed = read(path).parsed
     entries = parsed.names + len(parsed.rules) + len(parsed.addresses)
-    return {"entries": entries, "dropped": dict(parsed.dropped)}
+    samples = sample_texts(parsed.samples)
+    return {"entries": entries, "dropped": dict(parsed.dropped), "samples": samples}
 
 
 def write(folder: Path, category: str, text: str) -> dict[str, Any]:
@@ -74,6 +79,6 @@ def write(folder: Path, category: str, text: str) -> dict[str, Any]:
     path = folder / f"{category}.txt"
     if not text.strip():
         path.unlink(missing_ok=True)
-        return {"entries": 0, "dropped": {}}
+        return {"entries": 0, "dropped": {}, "samples": []}
     replace_file(path, text.encode())
     return figures(path)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from filterd.errors import ListError
+from filterd.lists import overlay
 from filterd.lists.catalogue import Source
 from filterd.lists.library import Library
 from filterd.lists.state import SourceState, State, Version
+from filterd.lists.texts import sample_texts
 
 NEVER, OFF, FRESH, STALE, FAILED, WAITING = (
     "never", "off", "fresh", "stale", "failed", "quarantined",
@@ -30,7 +33,20 @@ def status(library: Library, now: datetime | None = None) -> dict[str, Any]:
     categories: Counter[str] = Counter()
     for each in state.figures:
         categories[each["category"]] += each["entries"]
-    return {"items": items, "version": state.digest, "names": state.names, "categories": categories}
+    return {
+        "items": items, "own": list(_own(library)), "version": state.digest, "names": state.names,
+        "categories": categories,
+    }  # fmt: skip
+
+
+def _own(library: Library) -> Iterator[dict[str, Any]]:
+    """The lists that the school and its office wrote; an unreadable one says why."""
+    for path in (*library.store.local.glob("*.txt"), *library.store.office.glob("*.txt")):
+        about: dict[str, Any] = {"file": f"{path.parent.name}/{path.name}", "category": path.stem}
+        try:
+            yield {**about, **overlay.figures(path), "error": None}
+        except (ListError, OSError) as error:
+            yield {**about, "entries": 0, "dropped": {}, "samples": [], "error": str(error)}
 
 
 def _figures(state: State) -> dict[str, dict[str, Any]]:
@@ -82,14 +98,10 @@ def _imported(entry: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str,
 
 def _counts(figures: Mapping[str, Any]) -> dict[str, Any]:
     entries = figures.get("entries", 0) + figures.get("rules", 0) + figures.get("addresses", 0)
-    samples = [
-        f"{why}: {text}" + (f" ({line})" if line else "")
-        for why, lines in figures.get("samples", {}).items()
-        for line, text in lines
-    ]
     return {
         "entries": entries, "unique": figures.get("unique", 0),
-        "dropped": figures.get("dropped", {}), "samples": samples,
+        "dropped": figures.get("dropped", {}),
+        "samples": sample_texts(figures.get("samples", {})),
         "protected_hits": figures.get("protected_hits", []),
     }  # fmt: skip
 

@@ -41,6 +41,7 @@ class Store:
         self.index = folder / INDEX
         self.cache = folder / "cache"
         self.local = folder / "local"
+        self.office = folder / "office"
         self.imported = folder / "imported"
         self.patience = PATIENCE_SECONDS
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from filterd.lists.entry import BELOW, EXACT, EXCEPTION, IMPORTANT, NETWORK, SUBTREE
 from filterd.wire.names import Name
 
@@ -20,3 +22,12 @@ def rule_text(name: Name, flags: int, format_name: str) -> str:
     if format_name == "dnsmasq":
         return f"server=/{name}/#" if flags & EXCEPTION else f"local=/{name}/"
     return name
+
+
+def sample_texts(samples: Mapping[str, Iterable[tuple[int, str]]]) -> list[str]:
+    """Dropped lines as people read them: the reason, the text, the number of the line."""
+    return [
+        f"{why}: {text}" + (f" ({line})" if line else "")
+        for why, lines in samples.items()
+        for line, text in lines
+    ]

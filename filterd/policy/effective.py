@@ -110,12 +110,12 @@ class Effective:
         """Judges the addresses (4 or 16 octets) of an answer: address lists, then rebinding."""
         index = self._tables.index
         for packed in addresses:
-            listing = index.address_listing(packed)
-            if listing is None and not internal(packed):
+            listings = index.address_listings(packed)
+            if not listings and not internal(packed):
                 continue  # nearly every address: the name need not be looked at
             above = ancestors(question.name)
-            if listing is not None:
-                found = self._address(listing, self._chosen(above))
+            if listings:
+                found = self._address(listings, self._chosen(above))
                 if found is not None:
                     return found
             if internal(packed) and not self._is_served(above):
@@ -158,7 +158,10 @@ class Effective:
             for name in above:
                 if name in authority:
                     return self._block(origins.ordered(authority[name]), ede=EDE_CENSORED)
-        excepted = chosen is not None and chosen[1]
+        return self._floored(listings, excepted=chosen is not None and chosen[1])
+
+    def _floored(self, listings: tuple[Listing, ...], excepted: bool) -> Blocked | None:
+        """What the floor says about these listings, `excepted` by an approved override."""
         for step, categories in self._floors:
             for listing in listings:
                 category = listing.category
@@ -246,14 +249,19 @@ class Effective:
         ede = EDE_CENSORED if listing.category == origins.AUTHORITY else EDE_BLOCKED
         return self._block(origins.listed(step, listing), origins.shared(listings), ede)
 
-    def _address(self, listing: Listing, chosen: tuple[Override, bool] | None) -> Blocked | None:
-        excepted = chosen is not None and chosen[1] and listing.category not in self._tables.fixed
-        for step, categories in self._floors:
-            if listing.category in categories:
-                return None if excepted else self._by_listing(step, listing, (listing,))
-        if listing.category not in self._rules.blocked or (chosen and chosen[0].allow):
-            return None
-        return self._by_listing(Step.CATEGORY, listing, (listing,))
+    def _address(
+        self, listings: tuple[Listing, ...], chosen: tuple[Override, bool] | None
+    ) -> Blocked | None:
+        floor = self._floored(listings, excepted=chosen is not None and chosen[1])
+        if floor is not None or (chosen is not None and chosen[0].allow):
+            return floor
+        judged: set[CategoryId] = set()
+        for listing in listings:
+            first = listing.category not in judged
+            judged.add(listing.category)
+            if first and not listing.exception and listing.category in self._rules.blocked:
+                return self._by_listing(Step.CATEGORY, listing, listings)
+        return None
 
     def _allow_only(self, above: tuple[Name, ...]) -> Blocked | None:
         if not self._rules.allow_only or any(name in self._rules.allowed for name in above):

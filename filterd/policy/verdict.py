@@ -154,5 +154,6 @@ class ListIndex(Protocol):
         `@@`+important > important > `@@` > block.
         """
 
-    def address_listing(self, packed: bytes) -> Listing | None:
-        """The rule of an address list that holds this 4- or 16-octet address, or None."""
+    def address_listings(self, packed: bytes) -> tuple[Listing, ...]:
+        """Every rule of address lists that holds this 4- or 16-octet address, the winner of each
+        category first."""

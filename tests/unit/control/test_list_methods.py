@@ -73,7 +73,9 @@ async def test_search_tells_list_rule_and_line(school: World) -> None:
 
 async def test_the_schools_own_list_acts_without_compiling(school: World) -> None:
     answer = await school.call("lists.local_set", category="porn", text="mine.example\n??\n")
-    assert answer == {"entries": 1, "dropped": {"not_a_name": 1}}
+    assert answer == {
+        "entries": 1, "dropped": {"not_a_name": 1}, "samples": ["not_a_name: ?? (2)"],
+    }  # fmt: skip
     found = await school.call("lists.search", name="a.mine.example")
     assert [item["list"] for item in found["items"]] == ["local_porn"]
     kept = await school.call("lists.local_get")
