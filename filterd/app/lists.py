@@ -8,6 +8,7 @@ from pathlib import Path
 
 from filterd.config import Settings
 from filterd.errors import ListError
+from filterd.lists.fdx import OldFormat
 from filterd.lists.index import open_index
 from filterd.lists.setting import library
 from filterd.policy.verdict import ListIndex, Listing, Question
@@ -44,10 +45,21 @@ async def first_index(settings: Settings) -> tuple[ListIndex, Path | None]:
     if not path.exists():
         await compile_shipped(settings)
     try:
-        return await asyncio.to_thread(open_lists, settings)
+        return await _opened(settings)
     except ListError as error:
         _log.error("no lists: %s; nothing is answered until you %s", error, REPAIR)
         return NoLists(), None
+
+
+async def _opened(settings: Settings) -> tuple[ListIndex, Path]:
+    """The compiled lists; after an upgrade that changed their format they are compiled again from
+    the bodies that are here, without the network."""
+    try:
+        return await asyncio.to_thread(open_lists, settings)
+    except OldFormat as error:
+        _log.warning("%s: doing that now", error)
+        await compile_shipped(settings)
+        return await asyncio.to_thread(open_lists, settings)
 
 
 def open_lists(settings: Settings) -> tuple[ListIndex, Path]:
@@ -60,7 +72,7 @@ def open_lists(settings: Settings) -> tuple[ListIndex, Path]:
 
 
 async def compile_shipped(settings: Settings) -> None:
-    """Compile the catalogue's own files in a child; a failure is logged, not raised."""
+    """Compile the lists that are here in a child; a failure is logged, not raised."""
     try:
         await asyncio.to_thread(_compile, settings)
     except ListError as error:

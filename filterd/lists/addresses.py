@@ -72,7 +72,8 @@ def _family(entries: list[tuple[int, int, int, Address]], bits: int) -> _Columns
     def close(until: int) -> None:
         while stack and stack[-1][0] < until:
             last, _ = stack.pop()
-            made.begin(last + 1, stack[-1][1] if stack else 0)
+            if last + 1 < 1 << bits:  # behind the last address of all nothing begins
+                made.begin(last + 1, stack[-1][1] if stack else 0)
 
     for first, length, list_number, entry in sorted(entries, key=lambda e: e[:3]):
         close(first)

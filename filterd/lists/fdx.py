@@ -29,6 +29,10 @@ _PIECE = 1 << 20
 RECOMPILE = "run: filterd lists compile"
 
 
+class OldFormat(ListError):
+    """The file was written by another version of filterd; its lists only need compiling again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """An index file in memory; `sections` are views into the map and keep it alive."""
@@ -130,7 +134,7 @@ def _head(view: memoryview, path: Path) -> tuple[dict[str, Any], int]:
     if magic != MAGIC:
         raise ListError(f"{path} is not a list index: {RECOMPILE}")
     if version != VERSION:
-        raise ListError(
+        raise OldFormat(
             f"{path} has index format {version}, this filterd reads {VERSION}: {RECOMPILE}"
         )
     if total != len(view):

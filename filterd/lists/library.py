@@ -129,7 +129,7 @@ class Library:
 
     def _kept(self, state: State, key: str) -> Mapping[str, Any] | None:
         for kept in state.indexes:
-            if kept["made_of"] == key and self.store.index_of(kept["digest"]).exists():
+            if kept["made_of"] == key and _is_sound(self.store.index_of(kept["digest"])):
                 return kept
         return None
 
@@ -184,6 +184,15 @@ class Library:
         for path in sorted(self.store.local.glob("*.txt")):
             if path.stem in self.around.categories:
                 yield path.stem, path
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether a kept index is there and whole: compiling must mend what a bad disk did to it."""
+    try:
+        fdx.read(path)
+    except ListError:
+        return False
+    return True
 
 
 def made_of(job: Job) -> str:

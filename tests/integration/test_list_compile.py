@@ -111,6 +111,20 @@ def test_compile_prints_the_figures_of_the_contract(tmp_path: Path) -> None:
     ]
 
 
+def test_compiling_mends_a_damaged_index(tmp_path: Path) -> None:
+    """What the error message tells people to run has to help, also when no list has changed."""
+    config = settings_file(tmp_path)
+    subprocess.run(compile_command(config), check=True, capture_output=True, timeout=60)
+    index = tmp_path / "var" / "lists" / "index.fdx"
+    whole = bytearray(index.read_bytes())
+    whole[-20] ^= 1
+    index.resolve().write_bytes(whole)
+    with pytest.raises(ListError, match="filterd lists compile"):
+        open_index(index)
+    subprocess.run(compile_command(config), check=True, capture_output=True, timeout=60)
+    assert open_index(index).listings(Question(Name("www.n7.example.com"), 1))
+
+
 def test_fifty_refreshes_take_no_memory(compiled: Path) -> None:
     sizes = []
     for turn in range(50):

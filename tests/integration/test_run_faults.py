@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +109,20 @@ def test_lists_that_cannot_be_read_answer_nothing_and_say_what_to_run(
     filterd.process.send_signal(signal.SIGHUP)
     until(lambda: answers(filterd), 10, "the repaired lists")
     assert filterd.control.call("status.get")["state"] == "enforcing"
+
+
+def test_lists_of_an_older_filterd_are_compiled_again_at_the_start(filterd: RunningFilterd) -> None:
+    """An upgrade that changes the format of the index leaves nobody unfiltered or offline."""
+    filterd.start()
+    filterd.stop()
+    real = (filterd.folder / "var" / "lists" / "index.fdx").resolve()
+    old = bytearray(real.read_bytes())
+    struct.pack_into("<I", old, 8, 1)
+    real.write_bytes(old)
+    filterd.start()
+    until(lambda: answers(filterd), 60, "the lists compiled again")
+    assert filterd.outcome("porn.canary.filterd.test").startswith("NXDOMAIN")
+    assert "has index format 1" in filterd.text()
 
 
 @pytest.mark.root
