@@ -12,6 +12,7 @@ from filterd import tasks
 from filterd.app.service import Service
 from filterd.config import Settings
 
+_DESCRIPTORS = 65_536
 _log = logging.getLogger("filterd")
 
 
@@ -20,6 +21,9 @@ def run(settings: Settings) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     # a worker's memory knows who asked for what: no crash may put it on the disk
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # each exchange has a socket of its own; a shell's usual 1,024 are few
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, _DESCRIPTORS)), hard))
     return asyncio.run(_serve(settings))
 
 

@@ -95,13 +95,21 @@ class Finder:
 
     def _wait(self, asked: Asked, key: bytes, stale: bool) -> Found | None:
         source = asked.source
-        if source.pending >= source.most_pending or len(self._flights) >= self._limits.in_flight:
+        if not self._has_room(source, key):
             options = edns.ede(c.EDE_OTHER, "too many questions are waiting")
             return Found(failure(key, c.REFUSED, asked.at, options), layout.FAILED)
         self._values[_MISSES] += 1
         source.pending += 1
         self._values[_JOINED] += self._flights.join(key, asked, stale)
         return None
+
+    def _has_room(self, source: Source, key: bytes) -> bool:
+        limits, under_way = self._limits, len(self._flights)
+        if source.pending >= source.most_pending or under_way >= limits.in_flight:
+            return False
+        if under_way < limits.crowd or source.own or key in self._flights:
+            return True
+        return source.pending < limits.share
 
 
 def prefetch_at(cached: Cached) -> float:

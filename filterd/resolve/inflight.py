@@ -71,6 +71,9 @@ class Flights(Generic[Waiter]):
     def __len__(self) -> int:
         return len(self._flights)
 
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._flights
+
     def join(self, key: bytes, waiter: Waiter, stale: bool) -> bool:
         """Wait for the answer to `key`; True when someone was already asking.
 

@@ -23,13 +23,17 @@ class Limits:
     likes (its network: see `allowance`); `pending` queries that wait for an upstream;
     `burst_bytes` of answers that were waited for go out whole in 10 ms, the others truncated. A
     class of 40 behind one translated address fits in (1,000 is unbound's wait-limit too). Loopback
-    has no rate; this box itself, 127.0.0.1 or ::1, is bounded by `in_flight` alone. Each worker
-    counts for itself, and the memo besides."""
+    has no rate; this box itself, 127.0.0.1 or ::1, is bounded by `in_flight` alone. With `crowd`
+    exchanges under way, new ones are for whoever waits for fewer than `share`: one who asks for
+    names that no server answers for leaves room for the others. Each worker counts for itself,
+    and the memo besides."""
 
     rate: float = 2000.0
     burst: float = 4000.0
     pending: int = 1000
     in_flight: int = 10_000
+    crowd: int = 500
+    share: int = 100
     burst_bytes: int = 65_536
 
 
@@ -60,8 +64,8 @@ class Source:
     """
 
     __slots__ = (
-        "_bucket", "_limits", "_own", "_released", "_window", "address", "allowed", "asker",
-        "cookie", "free", "most_pending", "network", "pending", "placement", "rules", "tag",
+        "_bucket", "_limits", "_released", "_window", "address", "allowed", "asker",
+        "cookie", "free", "most_pending", "network", "own", "pending", "placement", "rules", "tag",
     )  # fmt: skip
 
     def __init__(
@@ -80,7 +84,7 @@ class Source:
         own = address in (_BOX4, _LOOPBACK6)
         self.most_pending = limits.in_flight if own else limits.pending
         self.free = loopback(address) or limits.rate <= 0
-        self._own = own
+        self.own = own
         self._bucket = Bucket()
         self._released = 0
         self._window = 0.0
@@ -91,7 +95,7 @@ class Source:
 
     def release(self, size: int, now: float) -> bool:
         """Whether an answer of `size` octets that was waited for may go out whole just now."""
-        if self._own:
+        if self.own:
             return True
         if now - self._window > _RELEASE_SECONDS:
             self._window, self._released = now, 0

@@ -7,6 +7,7 @@ costs one connected socket and one dictionary entry. Knows no DNS.
 from __future__ import annotations
 
 import asyncio
+import resource
 import select
 import socket
 from typing import Protocol
@@ -15,6 +16,8 @@ from filterd.errors import UpstreamError
 from filterd.wire import constants as iana
 
 RECEIVE_BYTES = 4096
+_SLICE_SECONDS = 0.002
+_OTHERS = 1500
 Socket = socket.SocketType
 """The socket without the module's Python layer, which costs as much as the kernel's work."""
 _KIND = int(socket.SOCK_DGRAM) | socket.SOCK_NONBLOCK
@@ -30,10 +33,12 @@ class Receiver(Protocol):
 
 
 class Sockets:
-    """Opens sockets connected to one address each; at most `limit` at a time."""
+    """Opens sockets connected to one address each; at most `limit` at a time, and never the last
+    of this process's descriptors, which clients over TCP need."""
 
-    def __init__(self, limit: int = 2048) -> None:
-        self._limit = limit
+    def __init__(self, limit: int = 8192) -> None:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._limit = min(limit, max(soft // 2, soft - _OTHERS))
         self._receivers: dict[int, Receiver] = {}
         self._epoll = select.epoll()
         self._loop = asyncio.get_running_loop()
@@ -76,7 +81,10 @@ class Sockets:
         self._epoll.close()
 
     def _on_events(self) -> None:
+        until = self._loop.time() + _SLICE_SECONDS
         for fileno, _events in self._epoll.poll(0, 64):
             receiver = self._receivers.get(fileno)
             if receiver is not None:
                 receiver.on_readable()
+            if self._loop.time() > until:
+                return  # clients get their turn; what was not read is still readable

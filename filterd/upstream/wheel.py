@@ -11,6 +11,7 @@ import logging
 from typing import Protocol
 
 SLOTS_PER_SECOND = 100
+_SLICE_SECONDS = 0.002
 _log = logging.getLogger("filterd.upstream")
 
 
@@ -58,6 +59,8 @@ class Wheel:
         now = self._loop.time()
         reached = int(now * SLOTS_PER_SECOND)
         for slot in sorted(slot for slot in self._slots if slot <= reached):
+            if self._loop.time() > now + _SLICE_SECONDS:
+                break  # clients get their turn; the timer of what is left is due at once
             for timed in self._slots.pop(slot):
                 try:
                     timed.due(now)

@@ -14,6 +14,8 @@ from filterd.wire import constants as c
 
 MAX_RECORDS = 512
 _MAX_NAME_OCTETS = 65_535
+_MAX_LABELS = 8192
+"""Labels walked in one message: 512 records with eight each, twice."""
 _MAX_HOPS = 32
 _HEADER = struct.Struct("!6H")
 _FIXED = struct.Struct("!HHIH")
@@ -139,13 +141,14 @@ def render(question: bytes, *sections: tuple[Record, ...]) -> Body:
 class _Walk:
     """The reader's position in one message, and the names it has already decoded."""
 
-    __slots__ = ("_budget", "_names", "position", "wire")
+    __slots__ = ("_budget", "_labels", "_names", "position", "wire")
 
     def __init__(self, wire: bytes) -> None:
         self.wire = wire
         self.position = 12
         self._names: dict[int, bytes] = {}
         self._budget = _MAX_NAME_OCTETS
+        self._labels = _MAX_LABELS
 
     def section(self, count: int) -> tuple[Record, ...]:
         """The next `count` records."""
@@ -183,7 +186,8 @@ class _Walk:
             raise WireError(c.SERVFAIL, "a name that does not end") from None
         name = b"".join(parts)
         self._budget -= len(name)
-        if length > 254 or self._budget < 0 or len(name) != length + 1:
+        self._labels -= len(parts)
+        if length > 254 or self._budget < 0 or self._labels < 0 or len(name) != length + 1:
             raise WireError(c.SERVFAIL, "a name that is too long, or too many of them")
         self._names[self.position] = name
         self.position = behind or position

@@ -6,61 +6,14 @@ import contextlib
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.conformance.beside import Stream, good_questions
 from tests.lab.malformed import messages
-from tests.lab.packets import query
 
-GOOD_SOURCE, BAD_SOURCE = "127.0.14.20", "127.0.14.66"
+__all__ = ["Stream", "good_questions", "pelt", "pelt_apart", "resident_mib"]
 
-
-@dataclass(slots=True)
-class Stream:
-    """Answers to the good questions: their times in ms, and how many had none within a second."""
-
-    times: list[float] = field(default_factory=list)
-    lost: int = 0
-
-    @property
-    def p99_ms(self) -> float:
-        ordered = sorted(self.times)
-        return ordered[int(len(ordered) * 0.99)] if ordered else float("inf")
-
-
-@contextlib.contextmanager
-def good_questions(port: int, name: str, rate: float = 500.0) -> Iterator[Stream]:
-    """So many questions a second, one after the other, while the block runs."""
-    stream, ended = Stream(), threading.Event()
-
-    def run() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.bind((GOOD_SOURCE, 0))
-            sock.settimeout(1.0)
-            sock.connect(("127.0.0.1", port))
-            number = 0
-            while not ended.wait(1 / rate):
-                number = number + 1 & 0xFFFF
-                wire, began = query(name, ident=number), time.perf_counter()
-                try:
-                    sock.send(wire)
-                    while sock.recv(4096)[:2] != wire[:2]:
-                        pass
-                except OSError:
-                    stream.lost += 1
-                    continue
-                stream.times.append(1000 * (time.perf_counter() - began))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield stream
-    finally:
-        ended.set()
-        thread.join()
+BAD_SOURCE = "127.0.14.66"
 
 
 def pelt(port: int, count: int, seed: int = 7) -> tuple[int, set[int]]:

@@ -140,7 +140,7 @@ def _many_ids(record: DNSRecord, transport: str) -> Replies:
     ]
 
 
-def _truncated(record: DNSRecord, transport: str) -> Replies:
+def truncated(record: DNSRecord, transport: str) -> Replies:
     reply = good(record) if transport == "tcp" else base(record)
     reply.header.tc = transport != "tcp"
     return [(0.0, reply.pack())]
@@ -153,7 +153,7 @@ def _big(record: DNSRecord, transport: str) -> Replies:
         reply.add_answer(RR(record.q.qname, QTYPE.A, ttl=300, rdata=A(address)))
     wire = reply.pack()
     if transport == "udp" and len(wire) > 1232:
-        return _truncated(record, transport)
+        return truncated(record, transport)
     return [(0.0, wire)]
 
 
@@ -251,7 +251,7 @@ LIES: dict[str, Reply] = {
     "nodata": lambda record, _transport: [(0.0, _negative(record, "NOERROR"))],
     "ttl": lambda record, _transport: [(0.0, good(record, ttl=record.argument or 0).pack())],
     "alias": lambda record, _transport: _names(record, [f"www.{_rest(record)}"], end=True),
-    "tc": _truncated,
+    "tc": truncated,
     "big": _big,
     "rebind": _rebind,
     "cnameloop": lambda record, _transport: _names(record, [str(record.q.qname)], end=False),

@@ -212,6 +212,26 @@ async def test_a_class_of_forty_that_opens_one_lesson_at_once_is_served(address:
     assert sum(bool(each.answer) for each in found) == 40
 
 
+async def test_one_who_fills_the_crowd_leaves_room_for_others() -> None:
+    """A flood of new names waits; the flooder gets no more, others do, and all may join."""
+    bench = Bench(EVERYTHING, {}, Limits(crowd=30, share=5))
+    bench.handler.placements._allowed = lambda address: True
+    bench.upstream.gate = asyncio.Event()
+
+    def ask(number: int, source: bytes) -> int | None:
+        wire = dns.message.make_query(f"n{number}.example", "A").to_wire()
+        found = bench.handler.try_answer(wire, source, bench.now(), bench.via())
+        return None if found is None else found[3] & 15
+
+    other = MAPPED + bytes([10, 0, 11, 2])
+    assert [ask(n, LAPTOP) for n in range(32)] == [None] * 30 + [c.REFUSED] * 2
+    assert [ask(n, other) for n in range(100, 106)] == [None] * 5 + [c.REFUSED]
+    assert ask(3, LAPTOP) is None, "who asks the same waits with the others"
+    assert ask(106, BOX) is None
+    bench.upstream.gate.set()
+    await bench.answers(37)
+
+
 async def test_this_box_itself_is_bounded_by_what_is_in_flight_alone() -> None:
     bench = Bench(EVERYTHING, {}, Limits(pending=3, in_flight=50, burst_bytes=100))
     bench.handler.placements._allowed = lambda address: True
