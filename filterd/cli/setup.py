@@ -13,6 +13,8 @@ from pathlib import Path
 import yaml
 
 from filterd import config
+from filterd.cli import setup_people
+from filterd.control.client import CallError, ControlClient
 from filterd.errors import ConfigError, Problem
 from filterd.gateway import box, install, interfaces, keepalived, pair_link, questions
 from filterd.gateway.answers import Answers, parse
@@ -46,7 +48,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0: in place (or nothing to do); 78: the answers cannot be used."""
+    """0: in place (or nothing to do); 1: something is missing; 78: the answers cannot be used."""
     root = Path(arguments.root)
     here = interfaces.found()
     names = [i.name for i in here] if root == Path("/") else None
@@ -87,8 +89,25 @@ def _install(answers: Answers, changes: Sequence[install.Change], root: Path) ->
     if root == Path("/"):
         install.start(answers, written, install.execute)
         print("Xong. Kiểm tra / Done. Now check: filterd doctor")
-        print("Mật khẩu quản trị lần đầu / First administrator password: journalctl -u filterd")
     print(_LIMITS)
+    return _people(answers) if root == Path("/") else 0
+
+
+def _people(answers: Answers) -> int:
+    """0: the first administrator is there, and the office knows this school if it was named."""
+    client = ControlClient(config.load(config.find(None, system=True)).control_socket)
+    try:
+        setup_people.wait_for(client.call)
+        if first := setup_people.first_administrator(client.call, answers.administrator):
+            print("Quản trị viên, mật khẩu dùng một lần / administrator, one-time password:")
+            print(f"    {first[0]}  {first[1]}")
+        if answers.office is not None:
+            school = setup_people.join_office(client.call, answers.office)
+            print(f"Sở / office: {answers.office.url} {school or '✓'}")
+    except (CallError, OSError) as error:
+        print(f"{getattr(error, 'vi', '')} / {error}", file=sys.stderr)
+        print("Chạy lại setup sau / run setup again later", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -27,6 +28,7 @@ PROVIDERS: Mapping[str, tuple[str, ...]] = {
 _NAME = re.compile(
     r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+"
 )
+_LOGIN = re.compile(r"[\w.@-]{2,64}")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
 _KEYS = {
     "school",
@@ -37,6 +39,8 @@ _KEYS = {
     "certificate",
     "console",
     "pair",
+    "office",
+    "administrator",
 }
 
 
@@ -55,11 +59,21 @@ class SegmentAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Office:
+    """Where the Education office is, its code for this school, and a file with its authority."""
+
+    url: str
+    code: str
+    ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """Everything setup needs to know. `console` is where staff reach it; None: this box only.
 
     `pair`: of two boxes, "address:port" of this one and of the other.
-    `certificate` holds the names for a certificate of our own making, or is empty.
+    `administrator` is the first one's sign-in name. `certificate` holds the names for a certificate
+    of our own making, or is empty.
     """
 
     school_id: str = ""
@@ -74,6 +88,8 @@ class Answers:
     certificate: tuple[str, ...] = ()
     console: str | None = None
     pair: tuple[str, str] | None = None
+    office: Office | None = None
+    administrator: str = ""
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -143,6 +159,8 @@ def parse(text: str, file: str, known: Sequence[str] | None = None) -> Answers:
         certificate=_certificate(reader, top.get("certificate")),
         console=str(top["console"]) if top.get("console") else None,
         pair=_pair(reader, top.get("pair")),
+        office=_office(reader, top.get("office")),
+        administrator=_login(reader, top.get("administrator")),
     )
     _together(reader, answers)
     if reader.problems:
@@ -211,6 +229,27 @@ def _pair(reader: _Reader, value: Any) -> tuple[str, str] | None:
         if ":" not in str(group.get(key) or ""):
             reader.report(f"pair.{key}", "must be ADDRESS:PORT", "such as 10.0.10.2:8055")
     return str(group.get("listen")), str(group.get("peer"))
+
+
+def _office(reader: _Reader, value: Any) -> Office | None:
+    group = reader.group(value, "office", {"url", "code", "ca"})
+    if not group:
+        return None
+    url, code = str(group.get("url") or ""), str(group.get("code") or "")
+    if not url.startswith("https://"):
+        reader.report("office.url", f"`{url}` does not begin with https://")
+    if not code:
+        reader.report("office.code", "is missing: the office gives it to the school")
+    return Office(url, code, Path(str(group["ca"])) if group.get("ca") else None)
+
+
+def _login(reader: _Reader, value: Any) -> str:
+    name = str(value or "")
+    if name and not _LOGIN.fullmatch(name):
+        reader.report(
+            "administrator", f"`{name}` is not a sign-in name", "letters, digits, . _ - @"
+        )
+    return name
 
 
 def _together(reader: _Reader, answers: Answers) -> None:

@@ -116,7 +116,7 @@ def start(
     units += ["filterd-portal.service", "filterd-update.timer"]
     if answers.firewall:
         units += ["filterd-firewall-closed.service", "filterd-firewall.service"]
-        units += ["filterd-firewall-refresh.timer"]
+        units += ["filterd-firewall-refresh.timer", "filterd-firewall-check.timer"]
     # The closed rules come first: nothing passes unfiltered while the filter starts.
     run(["systemctl", "enable", *units])
     if answers.firewall:

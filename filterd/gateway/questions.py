@@ -26,16 +26,17 @@ def ask_all(
     name = _text(ask, "1/8 Tên trường / Name of the school", "")
     internet = _text(ask, "2/8 Cổng ra Internet / Interface to the Internet", outside)
     proposal = " ".join(i.name for i in inside)
-    school = _text(ask, "3/8 Các cổng phía trường / The school's interfaces", proposal).split()
+    school = _text(ask, "  … các cổng phía trường / the school's interfaces", proposal).split()
     chosen = [i for i in inside if i.name in school]
     segments = _segments(ask, tell, chosen)
-    upstreams = _choice(ask, "5/8 Hỏi DNS ở đâu / Where to ask", tuple(PROVIDERS), "unbound")
-    wall = _yes(ask, "6/8 Tường lửa chặn vượt lọc / Firewall against going around", True)
+    upstreams = _choice(ask, "4/8 Hỏi DNS ở đâu / Where to ask", tuple(PROVIDERS), "unbound")
+    wall = _yes(ask, "5/8 Tường lửa chặn vượt lọc / Firewall against going around", True)
     names = _text(
-        ask, "7/8 Tên cho DNS mã hoá, bỏ trống: không / Name for encrypted DNS", ""
+        ask, "6/8 Tên cho DNS mã hoá, bỏ trống: không / Name for encrypted DNS", ""
     ).split()
-    console = _text(ask, "8/8 Địa chỉ trang quản trị / Console address", "127.0.0.1:8053")
-    return {
+    console = _text(ask, "7/8 Địa chỉ trang quản trị / Console address", "127.0.0.1:8053")
+    office = _text(ask, "8/8 Địa chỉ Sở, bỏ trống: chưa có / The office's address, empty: none", "")
+    given: dict[str, Any] = {
         "school": {"name": name},
         "interfaces": {"internet": internet, "school": school},
         "segments": segments,
@@ -44,12 +45,16 @@ def ask_all(
         "certificate": {"names": names},
         "console": console,
     }
+    if office:
+        code = _text(ask, "    mã của trường / the school's code", "")
+        given["office"] = {"url": office, "code": code}
+    return given
 
 
 def _segments(
     ask: Ask, tell: Callable[[str], None], chosen: Sequence[Interface]
 ) -> list[dict[str, str]]:
-    tell(f"4/8 Mạng nào của ai / Which network is whose: {', '.join(TIERS)}, - = không / none")
+    tell(f"3/8 Mạng nào của ai / Which network is whose: {', '.join(TIERS)}, - = không / none")
     found = []
     for interface in chosen:
         for network in interface.networks:

@@ -161,7 +161,9 @@ def test_the_questions_give_what_the_answers_file_gives() -> None:
         Interface("eth0", (), True),
         Interface("eth1", tuple(map(answers.ipaddress.ip_network, ["10.0.10.0/24"])), False),
     )
-    given_answers = iter(["Trường A", "", "", "huh", "primary", "quad9", "k", "", ""])
+    given_answers = iter(
+        ["Trường A", "", "", "huh", "primary", "quad9", "k", "", "", "https://so.example", "abc"]
+    )
     asked: list[str] = []
 
     def ask(question: str) -> str:
@@ -172,7 +174,8 @@ def test_the_questions_give_what_the_answers_file_gives() -> None:
     assert (found.school_name, found.internet, found.interfaces) == ("Trường A", "eth0", ("eth1",))
     assert [(str(s.network), s.tier) for s in found.segments] == [("10.0.10.0/24", "primary")]
     assert not found.firewall and found.urls[0].startswith("tls://9.9.9.9")
-    assert len(asked) == 9  # eight questions, one asked again
+    assert found.office == answers.Office("https://so.example", "abc")
+    assert sum("/8 " in question for question in asked) == 7 and len(asked) == 11
 
 
 def test_a_file_is_never_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,12 @@ import pytest
 SYSTEMD = Path(__file__).parents[3] / "systemd"
 UNITS = sorted((SYSTEMD / "units").iterdir())
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
-THRESHOLD = {"filterd-compile.service": 5, "filterd-update.service": 5}
+THRESHOLD = {
+    "filterd-compile.service": 5,
+    "filterd-update.service": 5,
+    # makes network namespaces, so it is root and may mount; a minute a day, and it serves nobody
+    "filterd-firewall-check.service": 40,
+}
 """Tenths of systemd's exposure score; everything else 15 (data plane, console, firewall)."""
 PROGRAMS = (
     "usr/bin/python3",
