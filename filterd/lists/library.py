@@ -114,6 +114,14 @@ class Library:
         instant. Refused when `check` speaks against the new index; ListError when compiling
         fails. The index in use stays in both cases.
         """
+        try:
+            return self._compile(check, progress)
+        except OSError as error:
+            raise ListError(
+                f"cannot compile in {self.store.folder}: {error.strerror or error}"
+            ) from None
+
+    def _compile(self, check: Check | None, progress: compiler.Progress | None) -> dict[str, Any]:
         state = self.store.state()
         folder = self.store.folder
         job = self.job(state, folder / "fresh.fdx")
@@ -126,6 +134,16 @@ class Library:
             report = compiler.run(replace(job, out=str(fresh)), progress)
             self._forget_cache(report)
             return self._use(fresh, {**report, "made_of": key}, check)
+
+    def is_behind(self) -> bool:
+        """Whether the index in use was made of other bodies than those that are in use now: the
+        power went between keeping a new version and compiling it."""
+        state = self.store.state()
+        made = next((e["made_of"] for e in state.indexes if e["digest"] == state.digest), None)
+        if made is None:
+            return False
+        wanted = made_of(self.job(state, self.store.index))
+        return wanted.partition("-")[0] != str(made).partition("-")[0]
 
     def _kept(self, state: State, key: str) -> Mapping[str, Any] | None:
         for kept in state.indexes:
@@ -196,15 +214,19 @@ def _is_sound(path: Path) -> bool:
 
 
 def made_of(job: Job) -> str:
-    """A digest of everything that decides what an index says."""
+    """Digests of everything that decides what an index says: of the lists, and of the rest."""
     bodies = []
     for each in job.lists:
         # Bodies of versions never change; shipped and imported files may.
         found = Path(each.path).stat()
         named = {**asdict(each), "path": Path(each.path).name}
         bodies.append([named, found.st_size, found.st_mtime_ns])
-    whole = [bodies, job.categories, job.protected, parsed.MAGIC.decode(), fdx.VERSION]
-    return hashlib.blake2b(json.dumps(whole).encode(), digest_size=16).hexdigest()
+    rest = [job.categories, job.protected, parsed.MAGIC.decode(), fdx.VERSION]
+    return f"{_digest(bodies)}-{_digest(rest)}"
+
+
+def _digest(values: list[Any]) -> str:
+    return hashlib.blake2b(json.dumps(values).encode(), digest_size=16).hexdigest()
 
 
 def job_list(source: Source, path: Path) -> JobList:

@@ -30,7 +30,7 @@ def load_stream(
     plain: IO[bytes], format_name: str, options: Options, caps: reader.Caps
 ) -> tuple[str, Parsed]:
     """The same for an open, plain stream."""
-    blocks: Iterable[bytes] = reader.blocks(plain)
+    blocks: Iterable[bytes] = _bounded(reader.blocks(plain), caps)
     if format_name == "auto":
         head = list(islice(blocks, 1))
         found = detect(_sample(head))
@@ -41,15 +41,18 @@ def load_stream(
         raise ListError(f"unknown list format {format_name!r}: one of {', '.join(FORMATS)}")
     parsed = Parsed()
     lines = bulk.slow_lines(blocks, bulk.shapes(format_name, options), parsed)
-    gather(parse(format_name, _counted(lines, caps), options), parsed)
+    gather(parse(format_name, lines, options), parsed)
     return format_name, parsed
 
 
-def _counted(lines: Iterable[tuple[int, str]], caps: reader.Caps) -> Iterator[tuple[int, str]]:
-    for number, line in lines:
-        if number > caps.lines:
+def _bounded(blocks: Iterable[bytes], caps: reader.Caps) -> Iterator[bytes]:
+    """The blocks until they hold too many lines; counted here because runs never reach a parser."""
+    seen = 0
+    for block in blocks:
+        seen += block.count(b"\n")
+        if seen > caps.lines:
             raise ListError(f"more than {caps.lines:,} lines: refused")
-        yield number, line
+        yield block
 
 
 def _sample(blocks: list[bytes]) -> Iterator[str]:
@@ -70,8 +73,8 @@ def load_ut1(
         else:
             parsed = Parsed()
             why = Why.URL if kind == "urls" else Why.REGEX
-            lines = bulk.slow_lines(reader.blocks(content), (), parsed)
-            gather(parse_unusable(_counted(lines, caps), why), parsed)
+            lines = bulk.slow_lines(_bounded(reader.blocks(content), caps), (), parsed)
+            gather(parse_unusable(lines, why), parsed)
         found[category] = _joined(found.get(category), parsed)
     return found
 

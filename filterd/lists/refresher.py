@@ -69,14 +69,23 @@ class Refresher:
     async def run(self) -> None:
         """Update what is due, for ever; a failure is logged and told in the status."""
         await asyncio.to_thread(self.library.store.prepare)
+        await self._catch_up()
         while True:
             try:
                 due = await asyncio.to_thread(self.due)
                 if due:
                     await self.update(due)
-            except ListError as error:
+            except (ListError, OSError) as error:
                 _log.error("lists: %s", error)
             await asyncio.sleep(TURN_SECONDS)
+
+    async def _catch_up(self) -> None:
+        """Compile what was fetched before the power went, but not compiled."""
+        try:
+            if await asyncio.to_thread(self.library.is_behind):
+                await self.change(lambda state: state)
+        except (ListError, OSError) as error:
+            _log.error("lists fetched before the restart are not in use: %s", error)
 
     def due(self) -> tuple[str, ...]:
         """Ids of the lists whose time has come."""

@@ -1,7 +1,7 @@
 """The lists on the disk: bodies by version, the state file, compiled indexes, the lock.
 
     <folder>/state.json · sources/<list>/<version> · imported/<file> · local/<category>.txt
-    cache/*.parsed · index-<digest>.fdx · index.fdx → the index in use · lock
+    cache/*.parsed · index-<digest>.fdx · index.fdx → the index in use · lock · spare
 
 Every file is replaced whole (write, fsync, rename, fsync the directory), so that a power cut leaves
 the old one or the new one.
@@ -27,6 +27,8 @@ from filterd.lists.state import State
 KEPT_INDEXES = 4
 INDEX = "index.fdx"
 PATIENCE_SECONDS = 120.0
+SPARE_BYTES = 512 << 10
+"""Twice the state file of some hundred lists: what writing it once needs on a full disk."""
 
 
 class Busy(ListError):
@@ -44,6 +46,7 @@ class Store:
         self.office = folder / "office"
         self.imported = folder / "imported"
         self.patience = PATIENCE_SECONDS
+        self._spare = folder / "spare"
 
     def prepare(self) -> None:
         """Make the folders; ListError when the disk refuses."""
@@ -52,6 +55,7 @@ class Store:
                 path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ListError(f"cannot make {self.folder}: {error.strerror}") from None
+        self._keep_room()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -84,9 +88,22 @@ class Store:
             return State()
 
     def save(self, state: State) -> None:
-        """Replace the state file."""
-        text = json.dumps(states.dump(state), ensure_ascii=False, indent=1)
-        replace_file(self.folder / "state.json", text.encode())
+        """Replace the state file. On a full disk the room kept for this is used, so that the
+        status can say that the disk is full."""
+        text = json.dumps(states.dump(state), ensure_ascii=False, indent=1).encode()
+        try:
+            replace_file(self.folder / "state.json", text)
+        except ListError:
+            if not self._spare.exists():
+                raise
+            self._spare.unlink(missing_ok=True)
+            replace_file(self.folder / "state.json", text)
+
+    def _keep_room(self) -> None:
+        """Set the room for `save` aside again, when there is some."""
+        if not self._spare.exists():
+            with contextlib.suppress(ListError):
+                replace_file(self._spare, bytes(SPARE_BYTES))
 
     def body(self, list_id: str, version: str) -> Path:
         """Where the body of a version is, or will be."""
