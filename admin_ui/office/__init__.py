@@ -30,6 +30,7 @@ UPLOAD_BYTES = 16 * 1024 * 1024
 def create_app(office: Office, accounts: Accounts) -> Flask:
     """The hub as a WSGI app."""
     app = web.create(__name__, who=GUEST, call=accounts.call)
+    web.own_cookies(app, "session")  # the office's name; the console on the same host has another
     app.extensions["office"], app.extensions["accounts"] = office, accounts
     app.extensions["gathering"] = Gathering(office)
     own = Path(__file__).parent / "templates"

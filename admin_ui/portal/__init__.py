@@ -16,6 +16,7 @@ from admin_ui.shared.control import PORTAL, Call
 def create_app(call: Call | None = None) -> Flask:
     """The portal as a WSGI app; `call` replaces the control socket in tests."""
     app = web.create(__name__, who=PORTAL, call=call)
+    web.own_cookies(app, "portal")
     app.template_folder = "templates"
     app.register_blueprint(bp)
     return web.guarded(app, ACCESS, admit)

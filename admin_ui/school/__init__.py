@@ -17,6 +17,7 @@ from admin_ui.shared.control import GUEST, Call
 def create_app(call: Call | None = None) -> Flask:
     """The console as a WSGI app; `call` replaces the control socket in tests."""
     app = web.create(__name__, who=GUEST, call=call)
+    web.own_cookies(app, "school")
     app.template_folder = "templates"
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

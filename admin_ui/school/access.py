@@ -14,7 +14,6 @@ from admin_ui.shared.control import ask
 from admin_ui.shared.security import PUBLIC
 from filterd.errors import ControlError
 
-COOKIE = "filterd_session"
 DESCRIPTION = "view"
 API = "api"
 """The entry of the API: no session, a token; the supervisor checks it for every method."""
@@ -117,7 +116,7 @@ def admit(needed: str) -> Response | None:
     if needed == API or (needed == DESCRIPTION and bearer()):
         g.token = bearer()
         return None
-    g.token = request.cookies.get(COOKIE) or None
+    g.token = request.cookies.get(current_app.config["STAFF_COOKIE"]) or None
     if g.token is None:
         return None if needed == PUBLIC else to_sign_in()
     try:

@@ -59,7 +59,6 @@ def install(
         MAX_FORM_PARTS=6000,
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=False,
-        SESSION_COOKIE_NAME="filterd_form",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import waitress
 from flask import (
     Blueprint,
     Flask,
+    current_app,
     flash,
     make_response,
     redirect,
@@ -31,6 +31,7 @@ from werkzeug.wrappers import Response
 from admin_ui.shared import control, i18n, security
 from admin_ui.shared.control import details
 from admin_ui.shared.fields import FieldError
+from admin_ui.shared.form_key import form_key
 from filterd.errors import ControlError
 
 HERE = Path(__file__).parent
@@ -57,7 +58,7 @@ shared = Blueprint(
 def create(name: str, *, who: str, call: control.Call | None = None) -> Flask:
     """An app with languages, filters and error pages, but no page and no guard yet."""
     app = Flask(name, static_folder=None)
-    app.secret_key = os.environ.get("FILTERD_FORM_KEY") or secrets.token_bytes(32)
+    app.secret_key = form_key(os.environ)
     app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     control.install(app, call, who)
@@ -136,7 +137,7 @@ def control_error(error: ControlError) -> Response:
         return make_response({"error": body}, STATUS.get(error.code, 400))
     if error.code == "signed_out":
         answer = redirect(url_for("sign_in.form"), 303)
-        answer.delete_cookie("filterd_session")
+        answer.delete_cookie(current_app.config.get("STAFF_COOKIE", ""))
         return answer
     if error.code == "needs_approval":
         flash(i18n.gettext("Sent to a second person for approval."), "ok")
@@ -152,6 +153,11 @@ def control_error(error: ControlError) -> Response:
 def message(error: ControlError) -> str:
     """The refusal's text in this request's language."""
     return i18n.either(details(error).get("message") or str(error))
+
+
+def own_cookies(app: Flask, name: str) -> None:
+    """Name the app's cookies: several apps may share a host, and ports do not part cookies."""
+    app.config.update(STAFF_COOKIE=f"filterd_{name}", SESSION_COOKIE_NAME=f"filterd_{name}_form")
 
 
 def guarded(app: Flask, access: Mapping[str, str], guard: Guard) -> Flask:

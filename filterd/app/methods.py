@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from filterd.app.list_facts import ListFacts
 from filterd.app.presence import PresenceWatch
 from filterd.app.seen import SeenLately
+from filterd.clients.vendors import Vendors
 from filterd.control import (
     approvals,
     audit,
@@ -58,6 +59,7 @@ class Methods:
     def __init__(self, owner: Owner, live: LivePolicy, sign_in: SignIn, parts: Parts) -> None:
         view = tail.DebugView(owner)
         places = portal.Places(live)
+        wire = traffic.OnTheWire(parts.seen, parts.presence, places, Vendors())
         self.routes: dict[str, Route] = {}
 
         def title_of(category: str) -> Title:
@@ -83,12 +85,12 @@ class Methods:
             **portal.routes(live, portal.Around(owner, places, parts.lists, parts.look)),
             **sessions.routes(owner, sign_in),
             **small.routes(owner),
-            **status.routes(owner, live, parts.lists),
+            **status.routes(live, status.Around(owner, parts.lists, parts.seen, view)),
             **tail.routes(owner, view),
             **tickets.routes(owner, places.tier_of),
             **timed.routes(owner, live),
             **tokens.routes(owner),
-            **traffic.routes(owner, live, parts.seen, parts.presence),
+            **traffic.routes(owner, live, wire),
         }
         self.routes.update(found)
         self.routes.update(backup.routes(owner, live, self.routes))

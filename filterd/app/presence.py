@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from filterd import tasks
@@ -43,9 +44,13 @@ class PresenceWatch:
         for address, key in self._table.rows():
             found.setdefault(key, address)
         return [
-            {"key": key, "address": address, "random": randomised(key)}
+            {"key": key, "address": address, "random": randomised(key), "last": self._last(key)}
             for key, address in found.items()
         ]
+
+    def _last(self, key: str) -> datetime | None:
+        seen = self._table.last(key)
+        return None if seen is None else datetime.fromtimestamp(seen, UTC)
 
     async def start(self, fleet: Fleet) -> None:
         """Follow the kernel, the lease files and RADIUS, as far as the settings name them."""

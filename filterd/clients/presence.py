@@ -6,6 +6,7 @@ placed by segment, so nothing about them is kept here.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
@@ -49,16 +50,24 @@ class Presence:
     """
 
     def __init__(
-        self, known: Callable[[], frozenset[str]], changed: Callable[[dict[str, str]], None]
+        self,
+        known: Callable[[], frozenset[str]],
+        changed: Callable[[dict[str, str]], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._known = known
         self._changed = changed
+        self._clock = clock
         self._rows: dict[str, dict[str, str]] = {source: {} for source in SOURCES}
         self._told: dict[str, str] = {}
+        self._last: dict[str, float] = {}
 
     def learn(self, source: str, address: str, key: str) -> None:
         """One address of one source; tells the workers if it is of a known device."""
         rows = self._rows[source]
+        if len(self._last) >= LIMIT and key not in self._last:
+            self._last.clear()
+        self._last[key] = self._clock()
         if rows.get(address) == key or (address not in rows and len(rows) >= LIMIT):
             return
         rows[address] = key
@@ -73,6 +82,10 @@ class Presence:
         """The source says everything anew."""
         self._rows[source] = dict(list(rows.items())[:LIMIT])
         self.tell()
+
+    def last(self, key: str) -> float | None:
+        """When the wire or RADIUS last told of this device (`clock`); None: only a lease does."""
+        return self._last.get(key)
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Every address with its hardware address, the strongest source first."""

@@ -65,6 +65,12 @@ class DebugView:
             self._forget()
         return self._view
 
+    @property
+    def shown(self) -> dict[str, Any] | None:
+        """What every page's banner says of the view that runs."""
+        view = self.running
+        return None if view is None else {"until": view.until, "author": view.author}
+
     def _forget(self) -> None:
         self._view = None
         self._rows.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from filterd.clients.vendors import Vendors
 from filterd.control.owner import Owner, limited
 from filterd.control.permissions import Permission
 from filterd.control.protocol import Caller, Route
 from filterd.live import LivePolicy
+from filterd.policy.verdict import Placement
 from filterd.storage.traffic import DAY, QUARTER, Cell, Traffic
 
 
@@ -46,7 +49,24 @@ class Devices(Protocol):
     """Who knows the devices on the wire (RAM only)."""
 
     def devices(self) -> list[dict[str, Any]]:
-        """Each `{key, address, random}`."""
+        """Each `{key, address, random, last}`."""
+
+
+class Where(Protocol):
+    """Who finds the tier and segment of an address."""
+
+    def place(self, address: str) -> Placement:
+        """Where an address belongs."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnTheWire:
+    """What is known of clients, in RAM: how many are where, which devices, where they belong."""
+
+    places: Places
+    devices: Devices
+    where: Where
+    vendors: Vendors
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +86,9 @@ class Clients:
     after: str | None = None
 
 
-def routes(owner: Owner, live: LivePolicy, places: Places, devices: Devices) -> dict[str, Route]:
+def routes(owner: Owner, live: LivePolicy, wire: OnTheWire) -> dict[str, Route]:
     """The methods of these nouns."""
-    noun = _Traffic(owner, live, places, devices)
+    noun = _Traffic(owner, live, wire)
     return {
         "status.traffic": Route(Ask, Permission.VIEW, noun.traffic),
         "seen.clients": Route(Clients, Permission.EDIT, noun.clients),
@@ -76,11 +96,10 @@ def routes(owner: Owner, live: LivePolicy, places: Places, devices: Devices) -> 
 
 
 class _Traffic:
-    def __init__(self, owner: Owner, live: LivePolicy, places: Places, devices: Devices) -> None:
+    def __init__(self, owner: Owner, live: LivePolicy, wire: OnTheWire) -> None:
         self._owner = owner
         self._live = live
-        self._places = places
-        self._devices = devices
+        self._wire = wire
         self._store = Traffic(owner.stores.database)
 
     async def traffic(self, caller: Caller, request: Ask) -> dict[str, Any]:
@@ -105,29 +124,40 @@ class _Traffic:
         }
 
     async def clients(self, caller: Caller, request: Clients) -> dict[str, Any]:
-        await self._places.poll()
+        await self._wire.places.poll()
         policy = self._live.running.policy
         known = {device.key: device for device in policy.devices}
         needle = (request.search or "").casefold()
         found = []
-        for device in sorted(self._devices.devices(), key=lambda d: (d["key"] in known, d["key"])):
+        for device in sorted(
+            self._wire.devices.devices(), key=lambda d: (d["key"] in known, d["key"])
+        ):
             named = known.get(device["key"])
             text = f"{device['key']} {device['address']} {named.title if named else ''}"
             if needle in text.casefold() and not (request.unknown and named):
                 tier = named.tier if named else None
-                found.append({**device, "vendor": None, "segment": None, "tier": tier,
-                              "known": named is not None, "last": None})  # fmt: skip
+                found.append({**device, "tier": tier, "known": named is not None})
         start = next((i + 1 for i, d in enumerate(found) if d["key"] == request.after), 0)
         limit = limited(request.limit)
         return {
             "segments": [
-                {"segment": segment, "tier": tier, "known": known_place, "clients": count,
-                 "last": None}
-                for (tier, segment, known_place), count in self._places.places().items()
+                {"segment": segment, "tier": tier, "known": known_place, "clients": count}
+                for (tier, segment, known_place), count in self._wire.places.places().items()
             ],
-            "items": found[start : start + limit],
+            "items": await self._placed(found[start : start + limit]),
             "more": len(found) > start + limit,
         }  # fmt: skip
+
+    async def _placed(self, devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The shown devices with maker and segment; without a tier of its own, the segment's."""
+        vendors = await asyncio.to_thread(self._wire.vendors.of, [d["key"] for d in devices])
+        shown = []
+        for device in devices:
+            place = self._wire.where.place(device["address"])
+            shown.append({**device, "vendor": vendors.get(device["key"]),
+                          "segment": place.segment,
+                          "tier": device["tier"] or place.tier})  # fmt: skip
+        return shown
 
 
 def _series(

@@ -37,7 +37,12 @@ class Page:
         self.address = address
         self.restarts = 0
         self._command: Sequence[str] = (sys.executable, "-m", module, "--listen", str(address))
-        self._environment = {**os.environ, "FILTERD_CONTROL": str(control)}
+        key = control.parent.parent / "keys" / f"{module}.forms"
+        self._environment = {
+            **os.environ,
+            "FILTERD_CONTROL": str(control),
+            "FILTERD_FORM_KEY_FILE": str(key),
+        }
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[Any] | None = None
 

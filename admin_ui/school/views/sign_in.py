@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from admin_ui.school.access import COOKIE, step
+from admin_ui.school.access import step
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask
 from admin_ui.shared.i18n import gettext as _
@@ -22,7 +22,7 @@ bp = Blueprint("sign_in", __name__, url_prefix="/sign-in")
 def keep(answer: Response, token: str) -> Response:
     """Put the session's token into its cookie; it dies with the browser."""
     answer.set_cookie(
-        COOKIE,
+        current_app.config["STAFF_COOKIE"],
         token,
         httponly=True,
         samesite="Strict",
@@ -108,5 +108,5 @@ def leave() -> Response:
     ask("sessions.end")
     answer = back(url_for("sign_in.form"))
     answer.location = url_for("sign_in.form")
-    answer.delete_cookie(COOKIE)
+    answer.delete_cookie(current_app.config["STAFF_COOKIE"])
     return answer

@@ -28,6 +28,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from filterd.control.client import ControlClient
+from tests.e2e.console.lived_in import hold_an_update
+from tests.lab.staff import PASSWORD
 
 CHROMIUM = Path("/usr/bin/chromium")
 OUT = Path(__file__).parents[2] / ".out"
@@ -35,7 +37,6 @@ SWITCHES = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PASSWORD = "Mot cau that dai de nho 2026"
 ROOT = Path(__file__).parents[3]
 
 
@@ -81,6 +82,7 @@ class School:
     portal: str
     control: ControlClient
     password: str
+    folder: Path
     secrets: dict[str, str] = field(default_factory=dict)
 
     def dig(self, name: str, source: str) -> str:
@@ -141,6 +143,7 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
     upstream = Upstream()
     upstream.start()
     path, ports = settings(folder, upstream.port)
+    hold_an_update(folder / "var")
     log = folder / "run.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -159,7 +162,7 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
             time.sleep(0.1)
         assert found, log.read_text("utf-8")
         control = ControlClient(folder / "var" / "run" / "control.sock")
-        yield School(ports[0], console, portal, control, found[1])
+        yield School(ports[0], console, portal, control, found[1], folder)
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -3,6 +3,7 @@ pictures lie in tests/.out for people to look at."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.e2e.console.conftest import OUT, School, add_person, sign_in
+from tests.e2e.console.lived_in import HELD, decisions, traffic
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 CONSOLE = (
     "/", "/tiers/?open=games", "/preview/", "/schedule/?tier=lower_secondary", "/now/",
     "/test/?name=youtube.com", "/tickets/", "/tickets/?state=closed", "/helplines/", "/approvals/",
+    "/tickets/2", "/test/?name=phishing.canary.filterd.test", "/?period=month", f"/lists/{HELD}",
     "/lists/", "/lists/own_games", "/own-lists/", "/networks/", "/history/", "/history/1",
     "/evidence/", "/audit/", "/people/", "/account/", "/backup/", "/debug/", "/tokens/", "/setup/",
 )  # fmt: skip
@@ -34,7 +37,9 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 
 @pytest.fixture(scope="module")
 def head(browser: Browser, school: School) -> dict[str, Any]:
-    """The signed-in state of somebody who may open every page."""
+    """The signed-in state of somebody who may open every page, in a box that has been used."""
+    traffic(school.folder / "var" / "filterd.db")
+    decisions(school.control)
     context = browser.new_context()
     sign_in(context.new_page(), school, "screens", add_person(school, "screens", "approver"))
     state = dict(context.storage_state())
@@ -81,7 +86,7 @@ def test_every_page_is_accessible_and_fits(
         ("portal", school.portal, PORTAL),
     ):
         for path in paths:
-            slug = path.strip("/").split("?")[0].replace("/", "-") or "start"
+            slug = re.sub(r"[^a-z0-9_]+", "-", path).strip("-") or "start"
             name = f"{app}-{slug}-{language}-{scheme}-{width}"
             problems += check(page, base + path, name, rules)
     context.close()

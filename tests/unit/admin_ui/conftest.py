@@ -28,5 +28,5 @@ def console(control: FakeControl) -> Flask:
 def administrator(console: Flask) -> FlaskClient:
     console.config["WTF_CSRF_ENABLED"] = False
     client = console.test_client()
-    client.set_cookie("filterd_session", "role-administrator")
+    client.set_cookie("filterd_school", "role-administrator")
     return client

@@ -27,7 +27,7 @@ def pages(app: Flask) -> list[tuple[str, str]]:
 
 def as_role(app: Flask, role: str) -> FlaskClient:
     client = app.test_client()
-    client.set_cookie("filterd_session", f"role-{role}")
+    client.set_cookie("filterd_school", f"role-{role}")
     return client
 
 

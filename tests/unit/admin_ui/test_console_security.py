@@ -111,11 +111,11 @@ def test_pages_carry_the_policy_without_inline_script(console: Flask) -> None:
 
 def test_session_cookie_is_new_at_sign_in_and_closed_to_scripts(console: Flask) -> None:
     client = console.test_client()
-    client.set_cookie("filterd_session", "chosen-by-an-attacker")
+    client.set_cookie("filterd_school", "chosen-by-an-attacker")
     data = {**SIGN_IN, "csrf_token": form_token(client)}
     answer = client.post("/sign-in/", data=data, headers=HERE)
     cookie = next(
-        c for c in answer.headers.getlist("Set-Cookie") if c.startswith("filterd_session=")
+        c for c in answer.headers.getlist("Set-Cookie") if c.startswith("filterd_school=")
     )
     assert "attacker" not in cookie
     assert "HttpOnly" in cookie

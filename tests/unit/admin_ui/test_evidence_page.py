@@ -101,7 +101,7 @@ def test_handing_in_is_noted_by_those_who_may(console: Flask, control: FakeContr
     form = {"obligation": "year", "year": "2026", "day": "2026-11-23"}
     for role, status, asked in (("inspector", 403, 0), ("administrator", 303, 1)):
         client = console.test_client()
-        client.set_cookie("filterd_session", f"role-{role}")
+        client.set_cookie("filterd_school", f"role-{role}")
         assert ("Ghi là đã nộp" in page(client)) is (asked == 1)
         answer = client.post("/evidence/hand-in", data=form, headers=ORIGIN)
         assert answer.status_code == status
@@ -112,7 +112,7 @@ def test_handing_in_is_noted_by_those_who_may(console: Flask, control: FakeContr
 
 def test_without_its_token_no_self_test_runs(console: Flask, control: FakeControl) -> None:
     client = console.test_client()
-    client.set_cookie("filterd_session", "role-administrator")
+    client.set_cookie("filterd_school", "role-administrator")
     assert client.post("/evidence/selftest", headers=ORIGIN).status_code == 400
     assert not control.asked("evidence.selftest")
 

@@ -96,3 +96,15 @@ def test_the_strongest_source_that_speaks_decides(reports: list[tuple[str, str, 
     for address in "abc":
         says = next((last[s, address] for s in SOURCES if (s, address) in last), None)
         assert table.table().get(address) == (says if says in ("x", "y") else None)
+
+
+def test_when_a_device_was_last_seen_is_known_in_ram_and_bounded() -> None:
+    now = [100.0]
+    table = Presence(frozenset, Told().append, lambda: now[0])
+    table.learn("neighbours", "10.0.10.5", CART)
+    now[0] = 160.0
+    table.learn("neighbours", "10.0.10.5", CART)
+    assert table.last(CART) == 160.0 and table.last(OTHER) is None
+    for number in range(LIMIT + 10):
+        table.learn("neighbours", "10.0.10.9", f"00:00:00:{number:06x}")
+    assert len(table._last) <= LIMIT
