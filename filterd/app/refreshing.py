@@ -21,7 +21,9 @@ def refresher(settings: Settings, live: LivePolicy, clock: Callable[[], datetime
         return live.ground.taxonomy.protected | own_names(live)
 
     async def use(path: Path) -> None:
-        await live.use_lists(await asyncio.to_thread(open_index, path), path)
+        # After an edit of the school's own list the file is the one that was read whole before.
+        verify = path != live.ground.index_path
+        await live.use_lists(await asyncio.to_thread(open_index, path, verify), path)
 
     def check(path: Path) -> tuple[str, ...]:
         return failures(live, path)

@@ -42,6 +42,10 @@ class Access:
     tls: ssl.SSLContext | None = None
     limits: Limits = field(default_factory=Limits)
 
+    def with_authorities(self) -> Access:
+        """This access with the authorities that the system trusts now, to be used many times."""
+        return self if self.tls is not None else replace(self, tls=ssl.create_default_context())
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -105,7 +109,7 @@ class _Answer:
         self.connection.close()
 
 
-class _Pinned(http.client.HTTPSConnection):
+class _Pinned(http.client.HTTPConnection):
     """An HTTP(S) connection to an address that was checked; the name is for TLS and Host only."""
 
     def __init__(self, host: str, port: int, place: Place, tls: ssl.SSLContext | None) -> None:
@@ -133,7 +137,7 @@ def _request(url: str, known: Known, access: Access) -> _Answer:
     parts = checked(url, access)
     tls = None
     if parts.scheme == "https":
-        tls = access.tls or ssl.create_default_context()
+        tls = access.with_authorities().tls
     port = parts.port or (443 if tls else 80)
     host = parts.hostname or ""
     error: OSError | None = None

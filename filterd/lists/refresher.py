@@ -118,11 +118,14 @@ class Refresher:
     async def _update(self, ids: tuple[str, ...]) -> tuple[Outcome, ...]:
         before = await asyncio.to_thread(self.library.store.state)
         sources = await asyncio.to_thread(self.library.sources, before)
+        # Reading the certificates of all authorities takes 40 ms: once for a run, not for a list.
+        access = await asyncio.to_thread(self._how.access.with_authorities)
+        how = replace(self._how, access=access)
         outcomes: list[Outcome] = []
         same: list[tuple[Source, Download]] = []
         for source in (source for source in sources if _wanted(source, ids)):
             known = before.of(source.id)
-            came = await asyncio.to_thread(download, self.library, source, known, self._how)
+            came = await asyncio.to_thread(download, self.library, source, known, how)
             if came.got is None and came.error is None:
                 same.append((source, came))
                 continue

@@ -227,6 +227,7 @@ def test_an_update_killed_at_any_change_of_a_file(lab: ListServer, tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_an_update_killed_at_every_change_of_a_file(lab: ListServer, tmp_path: Path) -> None:
     reached = killed_at(tmp_path, lab, range(1, 400))
     text = "\n".join(reached)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,12 +14,14 @@ from typing import Any
 
 @dataclass
 class Served:
-    """What a path answers. `how`: plain, slow, cut, endless, hang, status or redirect."""
+    """What a path answers. `how`: plain, slow, cut, endless, hang, status, redirect or stream
+    (`pieces`, made as they are sent)."""
 
     body: bytes = b""
     how: str = "plain"
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    pieces: Callable[[], Iterable[bytes]] = tuple
 
 
 class ListServer:
@@ -96,6 +98,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(200, {})
         piece = served.body * (1 + 65536 // max(len(served.body), 1))
         while True:
+            self.wfile.write(piece)
+
+    def _stream(self, served: Served) -> None:
+        self._head(200, served.headers)
+        for piece in served.pieces():
             self.wfile.write(piece)
 
     def finish(self) -> None:

@@ -1,0 +1,164 @@
+"""What an edit of the school's own list and an update without news cost; for `bench_lists`.
+
+`python -m tests.bench.list_changes SETTINGS`: one update run over all sources of the catalogue, in
+this process, whose processor time is what is printed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filterd.control.client import ControlClient
+from filterd.lists import fetch
+from filterd.lists.library import Library, Surroundings
+from filterd.lists.refresher import Hooks, Refresher, Times
+from filterd.lists.update import Fetching
+from tests.bench import servers
+
+SOURCES = 20
+EDITS = 20
+
+
+def own_edits(folder: Path, index: Path, sample: str) -> dict[str, Any]:
+    """From the control call that saves the school's own list to the first refusal of its name,
+    with one worker and these lists in use."""
+    folder.mkdir()
+    with servers.stub(folder) as upstream:
+        port = servers.free_port()
+        config = servers.settings(folder, port, upstream)
+        lists = folder / "state" / "lists"
+        lists.mkdir(parents=True)
+        shutil.copy(index, lists / "index-bench.fdx")
+        (lists / "index.fdx").symlink_to("index-bench.fdx")
+        command = [servers.filterd(), "run", "--config", str(config)]
+        with servers.serve("filterd", "this tree", command, port, sample):
+            control = ControlClient(folder / "state/run/control.sock")
+            _until_up(control)
+            spent = sorted(_edit(control, port, number) for number in range(EDITS))
+    return {"edits": EDITS, "median_ms": spent[EDITS // 2], "worst_ms": spent[-1]}
+
+
+def _until_up(control: ControlClient) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with contextlib.suppress(Exception):
+            control.call("lists.local_get")
+            return
+        time.sleep(0.2)
+    raise RuntimeError("the control socket did not come up")
+
+
+def _edit(control: ControlClient, port: int, number: int) -> float:
+    """Milliseconds from the call to the first refusal; the answer was cached as allowed before."""
+    name = f"h{number}.allowed-{number}.com"
+    deadline = time.monotonic() + 30
+    while servers.ask(port, name, 1.0) not in (0,) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    text = "".join(f"h{each}.allowed-{each}.com\n" for each in range(number + 1))
+    began = time.monotonic()
+    control.call("lists.local_set", category="malware", text=text, reason="benchmark")
+    while servers.ask(port, name, 1.0) != servers.NXDOMAIN:
+        if time.monotonic() > began + 30:
+            raise RuntimeError("the edit did not come into effect")
+    return round((time.monotonic() - began) * 1e3, 1)
+
+
+def unchanged(folder: Path) -> dict[str, Any]:
+    """Twenty sources of nginx, over TLS, none of which has changed since the last run."""
+    if shutil.which("nginx", path="/usr/sbin:/usr/bin") is None:
+        return {"missing": "nginx"}
+    folder.mkdir()
+    with _nginx(folder) as (port, trust):
+        entries = [
+            f"  - {{id: s{n}, title: {{vi: x, en: x}}, category: ads,"
+            f" url: 'https://localhost:{port}/{n}.txt'}}\n"
+            for n in range(SOURCES)
+        ]
+        (folder / "catalogue.yaml").write_text("sources:\n" + "".join(entries))
+        environment = {**os.environ, "SSL_CERT_FILE": str(trust)}
+        command = [sys.executable, "-m", "tests.bench.list_changes", str(folder)]
+        for _ in range(3):
+            done = subprocess.run(
+                command, env=environment, cwd=servers.ROOT, check=True, capture_output=True,
+                text=True, timeout=120,
+            )  # fmt: skip
+            said: dict[str, Any] = json.loads(done.stdout)
+    assert said["outcomes"] == ["unchanged"], said
+    return {"sources": SOURCES, **said}
+
+
+@contextlib.contextmanager
+def _nginx(folder: Path) -> Iterator[tuple[int, Path]]:
+    """The port of a web server with twenty lists, and the file of authorities that trusts it."""
+    (folder / "www").mkdir()
+    for number in range(SOURCES):
+        text = "".join(f"n{n}.list{number}.example\n" for n in range(2000))
+        (folder / "www" / f"{number}.txt").write_text(text)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj",
+         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    system = Path("/etc/ssl/certs/ca-certificates.crt")
+    known = system.read_bytes() if system.exists() else b""
+    (folder / "trust.pem").write_bytes(known + (folder / "cert.pem").read_bytes())
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    (folder / "nginx.conf").write_text(
+        f"{'user root;' if os.getuid() == 0 else ''} daemon off; worker_processes 1;\n"
+        f"pid {folder}/nginx.pid; error_log {folder}/error.log;\nevents {{}}\n"
+        f"http {{ access_log off; server {{ listen 127.0.0.1:{port} ssl; root {folder}/www;\n"
+        f"ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; }} }}\n"
+    )
+    program = shutil.which("nginx", path="/usr/sbin:/usr/bin") or "nginx"
+    process = subprocess.Popen([program, "-p", str(folder), "-c", str(folder / "nginx.conf")])
+    try:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield port, folder / "trust.pem"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+async def _run(folder: Path) -> dict[str, Any]:
+    async def use(_path: Path) -> None:
+        """Nothing answers from these lists."""
+
+    library = Library(
+        Surroundings(folder / "lists", folder / "catalogue.yaml", ("ads",), frozenset)
+    )
+    library.store.prepare()
+    hooks = Hooks(use, lambda _path: (), lambda: datetime.now(UTC))
+    how = Fetching(fetch.Access(loopback=True))
+    refresher = Refresher(library, hooks, how, Times(quiet=()))
+    began, clock = time.process_time(), time.monotonic()
+    outcomes = await refresher.update()
+    return {
+        "cpu_s": round(time.process_time() - began, 3),
+        "wall_s": round(time.monotonic() - clock, 3),
+        "outcomes": sorted({outcome.outcome.value for outcome in outcomes}),
+        "why": next((outcome.why for outcome in outcomes if outcome.why), ""),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_run(Path(sys.argv[1])))))
