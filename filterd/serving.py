@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filterd import tasks
 from filterd.clients.segments import Segments, packed
 from filterd.errors import FilterdError
 from filterd.listen.admission import Admission
@@ -41,7 +42,7 @@ from filterd.resolve.ports import Running
 from filterd.resolve.tail import Tail
 from filterd.upstream.canaries import WithCanaries
 from filterd.upstream.pool import Pool
-from filterd.upstream.settings import PoolSettings, Strategy
+from filterd.upstream.settings import pool_settings
 from filterd.wire.names import from_text, to_wire
 
 _MIB = 1 << 20
@@ -61,6 +62,9 @@ class Serving:
         self._policy: Policy | None = None
         self._neighbours: dict[bytes, str] = {}
         self._taxonomy: tuple[object, Taxonomy] | None = None
+        self._frame: Mapping[str, Any] | None = None
+        self._designated: tuple[str, ...] = ()
+        self._using = asyncio.Lock()
         self._ticks = self._answered = 0
         self._sweep_at = _SWEEP_TICKS
         self.counters = Counters.open(Path(frame["counters"]), int(frame["slot"]))
@@ -124,6 +128,8 @@ class Serving:
             self.handler.placements.gather()
             self._step()
         self._sweep()
+        if self._frame is not None and self._designation() != self._designated:
+            tasks.spawn(self._designate(), "designation")
         entries, octets = self._memo.weight
         gauges = {
             "cache_bytes": self._cache.size,
@@ -188,6 +194,21 @@ class Serving:
 
     async def _use(self, frame: Mapping[str, Any]) -> None:
         """Read, compile and swap; what fails leaves the running ruleset as it is."""
+        async with self._using:
+            await self._compiled(frame)
+            self._frame = frame
+
+    async def _designate(self) -> None:
+        """A certificate came, or ended: devices are told of our endpoints, or no longer (DDR)."""
+        async with self._using:
+            if self._frame is not None and self._designation() != self._designated:
+                await self._compiled(self._frame)
+
+    def _designation(self) -> tuple[str, ...]:
+        return self._encrypted.designation() if self._encrypted is not None else ()
+
+    async def _compiled(self, frame: Mapping[str, Any]) -> None:
+        self._designated = self._designation()
         try:
             policy, running = await asyncio.to_thread(self._compile, frame)
         except BaseException:
@@ -228,8 +249,8 @@ class Serving:
         index = open_index(Path(frame["index"]), verify=False)
         served = tuple(from_text(zone) for zone in self._settings.get("conditional", {}))
         revision = int(frame["revision"])
-        own = self._encrypted.designation() if self._encrypted is not None else ()
-        ruleset = compile_ruleset(policy, kinds, index, revision, Surroundings(served, own))
+        own = Surroundings(served, self._designated)
+        ruleset = compile_ruleset(policy, kinds, index, revision, own)
         portal = tuple(packed(address) for address in policy.portal)
         tiers = tuple(frame.get("tiers", ())) or layout.tier_order(t.id for t in policy.tiers)
         places = Segments(policy, self._neighbours)
@@ -267,24 +288,8 @@ class Serving:
                 self.counters.set(layout.upstream_place(number, field), int(value))
 
 
-def pool_settings(settings: Mapping[str, Any]) -> PoolSettings:
-    """The pool's part of a worker's settings."""
-    own = frozenset(_endpoint(text) for text in settings.get("listen", {}).get("dns", ()))
-    return PoolSettings(
-        upstreams=tuple(settings.get("upstreams", ())),
-        strategy=Strategy(settings.get("upstream_strategy", "parallel")),
-        conditional={z: tuple(u) for z, u in settings.get("conditional", {}).items()},
-        own=own,
-    )
-
-
 def _stats(folder: Path) -> list[tuple[Path, os.stat_result]]:
     return [(path, path.stat()) for path in sorted(folder.glob("*.yaml"))]
-
-
-def _endpoint(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def _inherited(fd: int) -> socket.socket:

@@ -71,8 +71,8 @@ class Lookup:
         return await told
 
     async def _started(self) -> Pool:
-        from filterd.serving import pool_settings
         from filterd.upstream.pool import Pool
+        from filterd.upstream.settings import pool_settings
 
         async with self._starting:
             if self._pool is None:

@@ -8,11 +8,12 @@ import socket
 import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from filterd.cli.doctor import Check, Finding, Level
 from filterd.config import Settings
-from filterd.gateway import box, certificate, enforce
+from filterd.gateway import box, certificate, dhcp_probe, enforce
 from filterd.gateway.nft import FirewallError
 from filterd.supervise.holder import port_holder
 
@@ -61,6 +62,24 @@ def dhcp(settings: Settings) -> Iterable[Finding]:
         yield Finding("dhcp", Level.FAIL, text, "write this box's own address there instead")
     if not bad:
         yield Finding("dhcp", Level.OK, "no DHCP server of this box hands out a public resolver")
+
+
+def offered(settings: Settings) -> Iterable[Finding]:
+    """What the DHCP servers of the school's networks hand out, wherever they run."""
+    if os.geteuid() != 0:
+        return
+    for name in settings.gateway.interfaces:
+        try:
+            heard = dhcp_probe.offers(name)
+        except OSError as error:
+            yield Finding("dhcp", Level.WARN, f"{name} could not be asked: {error}")
+            continue
+        for each in heard:
+            bad = [text for text in each.resolvers if ip_address(text).is_global]
+            level = Level.FAIL if bad else Level.OK
+            given = ", ".join(bad or each.resolvers) or "no resolver"
+            yield Finding("dhcp", level, f"{name}: the server {each.server} hands out {given}",
+                          "let it hand out this box's address and no other")  # fmt: skip
 
 
 def tls(settings: Settings) -> Iterable[Finding]:
@@ -117,4 +136,4 @@ def pair(settings: Settings) -> Iterable[Finding]:
                   f"look at {settings.pair.peer}, and at {settings.pair.certificate}")  # fmt: skip
 
 
-CHECKS: tuple[Check, ...] = (port53, firewall, dhcp, tls, interfaces, time_source, pair)
+CHECKS: tuple[Check, ...] = (port53, firewall, dhcp, offered, tls, interfaces, time_source, pair)

@@ -73,7 +73,7 @@ class Answers:
 
     `pair`: of two boxes, "address:port" of this one and of the other.
     `administrator` is the first one's sign-in name. `certificate` holds the names for a certificate
-    of our own making, or is empty.
+    of our own making, or is empty; `acme`: an ACME client will replace it (`systemd/acme-deploy`).
     """
 
     school_id: str = ""
@@ -86,6 +86,7 @@ class Answers:
     block_vpn: bool = True
     exempt: tuple[Network, ...] = ()
     certificate: tuple[str, ...] = ()
+    acme: bool = False
     console: str | None = None
     pair: tuple[str, str] | None = None
     office: Office | None = None
@@ -157,6 +158,7 @@ def parse(text: str, file: str, known: Sequence[str] | None = None) -> Answers:
         block_vpn=bool(wall.get("block_vpn", True)),
         exempt=tuple(network for network in exempt if network is not None),
         certificate=_certificate(reader, top.get("certificate")),
+        acme=_acme(top.get("certificate")),
         console=str(top["console"]) if top.get("console") else None,
         pair=_pair(reader, top.get("pair")),
         office=_office(reader, top.get("office")),
@@ -213,12 +215,16 @@ def _upstreams(reader: _Reader, value: Any) -> str | tuple[str, ...]:
 
 
 def _certificate(reader: _Reader, value: Any) -> tuple[str, ...]:
-    group = reader.group(value, "certificate", {"names"})
+    group = reader.group(value, "certificate", {"names", "acme"})
     names = [str(name) for name in reader.items(group.get("names"), "certificate.names")]
     for name in names:
         if not _NAME.fullmatch(name):
             reader.report("certificate.names", f"`{name}` is not a host name")
     return tuple(name.lower() for name in names)
+
+
+def _acme(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("acme") is True
 
 
 def _pair(reader: _Reader, value: Any) -> tuple[str, str] | None:

@@ -97,7 +97,10 @@ def make_certificate(answers: Answers, root: Path, at: datetime) -> str | None:
     if place.exists():
         raise FilterdError(f"{place} is for other names: move it away to have a new one made")
     made = certificate.make(answers.certificate, at)
-    put(root / KEY.relative_to("/"), made.key, 0o600)
+    key = root / KEY.relative_to("/")
+    put(key, made.key, 0o640 if answers.acme else 0o600)
+    if answers.acme and root == Path("/"):
+        shutil.chown(key, group="filterd")
     put(place, made.certificate, 0o644)
     return made.fingerprint
 

@@ -51,7 +51,8 @@ def files(answers: Answers, policies: Mapping[str, str]) -> tuple[File, ...]:
         found.append(File(UNBOUND, unbound()))
     if answers.certificate:
         found.append(File(UNITS / "filterd.socket.d/encrypted.conf", encrypted_socket()))
-        found.append(File(UNITS / "filterd.service.d/encrypted.conf", encrypted_service()))
+        if not answers.acme:
+            found.append(File(UNITS / "filterd.service.d/encrypted.conf", encrypted_service()))
     if answers.console:
         text = f"{_HEAD}[Service]\nEnvironment=FILTERD_CONSOLE={answers.console}\n"
         found.append(File(UNITS / "filterd-console.service.d/listen.conf", text))
@@ -70,10 +71,12 @@ def settings(answers: Answers) -> str:
         "portal": "off",
     }
     if answers.certificate:
+        # A credential is a copy made at the start; a key that is renewed is read where it lies.
+        key = str(KEY) if answers.acme else "/run/credentials/filterd.service/key"
         whole["listen"] |= {
             "dot": ["0.0.0.0:853", "[::]:853"],
             "doh": ["0.0.0.0:443", "[::]:443"],
-            "tls": {"certificate": str(CERTIFICATE), "key": "/run/credentials/filterd.service/key"},
+            "tls": {"certificate": str(CERTIFICATE), "key": key},
         }
     public = [str(s.network) for s in answers.segments if not s.network.is_private]
     if public:

@@ -18,7 +18,7 @@ from filterd.listen.designation import designation
 from filterd.listen.https import Answerer, https_server
 from filterd.listen.tls import Streams, dot_server
 
-REFRESH_SECONDS = 30.0
+REFRESH_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)

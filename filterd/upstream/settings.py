@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 class Strategy(enum.StrEnum):
@@ -31,3 +32,19 @@ class PoolSettings:
     own: frozenset[tuple[str, int]] = frozenset()
     ca_file: Path | None = None
     resolv_conf: Path = Path("/etc/resolv.conf")
+
+
+def pool_settings(settings: Mapping[str, Any]) -> PoolSettings:
+    """The pool's part of a worker's settings."""
+    own = frozenset(_endpoint(text) for text in settings.get("listen", {}).get("dns", ()))
+    return PoolSettings(
+        upstreams=tuple(settings.get("upstreams", ())),
+        strategy=Strategy(settings.get("upstream_strategy", "parallel")),
+        conditional={z: tuple(u) for z, u in settings.get("conditional", {}).items()},
+        own=own,
+    )
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)

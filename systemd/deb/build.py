@@ -122,6 +122,7 @@ def files(package: Package) -> None:
             shutil.copytree(ROOT / name, share / name)
     # keepalived runs it as nobody, once a second, without the environment: the file alone.
     shutil.copy(ROOT / "filterd/gateway/canary_check.py", share)
+    shutil.copy(ROOT / "systemd/acme-deploy", share)
     shutil.copytree(ROOT / "systemd/units", package.stage / "usr/lib/systemd/system")
     for kind in ("sysusers", "tmpfiles"):
         target = package.stage / f"usr/lib/{kind}.d/filterd.conf"

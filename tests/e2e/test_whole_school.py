@@ -53,6 +53,7 @@ class Gateway:
         self.config = folder / "box/etc/filterd/filterd.yaml"
         self.filter: subprocess.Popen[bytes] | None = None
         self.never = (folder / "public4", folder / "public6")
+        self.leases = folder / "dnsmasq.leases"
 
     def set_up(self) -> None:
         """`filterd setup` below a directory, with paths of this test."""
@@ -67,6 +68,7 @@ class Gateway:
             ("/usr/share/filterd/blocklists", ROOT / "blocklists"),
         ):
             text = text.replace(path, str(ours))
+        text = text.replace("gateway:\n", f"gateway:\n  leases: [{self.leases}]\n")
         self.config.write_text(text + "workers: 1\n")
 
     def closed(self) -> None:
