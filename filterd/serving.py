@@ -12,7 +12,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from filterd import tasks
 from filterd.clients.segments import Segments, packed
 from filterd.errors import FilterdError
 from filterd.listen.admission import Admission
-from filterd.listen.drain import open_memo
+from filterd.listen.drain import open_forward, open_memo
 from filterd.listen.encrypted import Encrypted, Sockets
 from filterd.listen.tcp import StreamListener, StreamServer
 from filterd.listen.udp import UdpListener
@@ -37,6 +37,7 @@ from filterd.policy.tables import Surroundings
 from filterd.policy.taxonomy import Taxonomy
 from filterd.resolve.answers import Clamp
 from filterd.resolve.cache import Cache
+from filterd.resolve.forwarding import Forwarding, places
 from filterd.resolve.handler import Equipment, Handler
 from filterd.resolve.ports import Running
 from filterd.resolve.tail import Tail
@@ -49,6 +50,8 @@ _MIB = 1 << 20
 _GRACE_SECONDS = 2.0
 _HARVEST_TICKS = 10
 _SWEEP_TICKS = 300
+Listed = Callable[[bytes], bool]
+"""Whether an address list has an address."""
 
 
 class Serving:
@@ -58,6 +61,7 @@ class Serving:
         settings: Mapping[str, Any] = frame["settings"]
         self._settings = settings
         self._pool = pool
+        self._canaries = WithCanaries(pool)
         self._trusted = False
         self._policy: Policy | None = None
         self._neighbours: dict[bytes, str] = {}
@@ -72,8 +76,10 @@ class Serving:
         size = int(cache.get("size_mib", 64)) * _MIB
         # the memo repeats what the cache holds, so it is paid for out of the same purse
         self._memo = open_memo(self.counters.values, size // 4)
-        self._cache = Cache(size - size // 4, float(cache.get("stale", 3 * 86_400)))
-        self.handler = Handler(self._equipment(frame, cache))
+        self._cache = Cache(size // 2, float(cache.get("stale", 3 * 86_400)))
+        equipment = self._equipment(frame, cache)
+        self.handler = Handler(equipment)
+        self._forwarding = self._forward(equipment, size // 4)
         self.streams = StreamServer(self.handler, self.counters)
         self._listeners: list[UdpListener | StreamListener] = []
         self._encrypted: Encrypted | None = None
@@ -131,9 +137,10 @@ class Serving:
         if self._frame is not None and self._designation() != self._designated:
             tasks.spawn(self._designate(), "designation")
         entries, octets = self._memo.weight
+        behind = self._forwarding.weight
         gauges = {
-            "cache_bytes": self._cache.size,
-            "cache_entries": len(self._cache),
+            "cache_bytes": self._cache.size + behind[1],
+            "cache_entries": len(self._cache) + behind[0],
             "cache_evictions": self._cache.evictions,
             "memo_entries": entries,
             "memo_bytes": octets,
@@ -141,6 +148,7 @@ class Serving:
         }
         for name, value in gauges.items():
             self.counters.set(layout.single_place(name), value)
+        self._forwarding.account()
         self._count_upstreams()
 
     async def close(self) -> None:
@@ -149,6 +157,7 @@ class Serving:
             listener.close()
         if self._encrypted is not None:
             await self._encrypted.close()
+        self._forwarding.close()
         await self.handler.finish(_GRACE_SECONDS)
         self.streams.close()
         await self._pool.close()
@@ -159,8 +168,9 @@ class Serving:
         if frame is None:
             return
         for fd in frame.get("udp", ()):
+            sock = _inherited(fd)
             self._listeners.append(
-                UdpListener(_inherited(fd), self._memo, self.handler, self.counters)
+                UdpListener(sock, self._memo, self.handler, self.counters, self._forwarding)
             )
         for fd in frame.get("tcp", ()):
             self._listeners.append(StreamListener(_inherited(fd), self.streams))
@@ -169,7 +179,7 @@ class Serving:
     def _equipment(self, frame: Mapping[str, Any], cache: Mapping[str, Any]) -> Equipment:
         secret = bytes.fromhex(frame["secret"]) if "secret" in frame else secrets.token_bytes(16)
         return Equipment(
-            exchanger=WithCanaries(self._pool),
+            exchanger=self._canaries,
             counters=self.counters,
             memo=self._memo,
             seen=Seen(secrets.token_bytes(16)),
@@ -180,6 +190,23 @@ class Serving:
             cookie_secret=secret,
             clamp=Clamp(int(cache.get("min_ttl", 0)), int(cache.get("max_ttl", 86_400))),
         )
+
+    def _forward(self, equipment: Equipment, size: int) -> Forwarding:
+        """Forwarding without Python, where it is compiled."""
+        pool, canaries = self._pool, self._canaries
+
+        def plain(name: bytes) -> bool:
+            return canaries.plain(name) and pool.plain(name)
+
+        forwarding = Forwarding(self.handler, self._cache, pool, plain, time.monotonic)
+        clamp, pending = equipment.clamp, equipment.limits.pending
+        native = open_forward(
+            self._memo, size, (clamp.least, clamp.most), pending, forwarding.judge,
+            forwarding.refresh, places(),
+        )  # fmt: skip
+        if native is not None:
+            forwarding.start(native)
+        return forwarding
 
     def _open_encrypted(self, frame: Mapping[str, Any]) -> Encrypted | None:
         dot, doh = (tuple(map(_inherited, frame.get(key, ()))) for key in ("dot", "doh"))
@@ -210,12 +237,14 @@ class Serving:
     async def _compiled(self, frame: Mapping[str, Any]) -> None:
         self._designated = self._designation()
         try:
-            policy, running = await asyncio.to_thread(self._compile, frame)
+            policy, running, listed = await asyncio.to_thread(self._compile, frame)
         except BaseException:
             self._listen()  # what cannot decide says so: silence would tell nobody why
             raise
         self._trusted = bool(frame.get("at_trusted", False))
         self._policy = policy
+        if self._forwarding.forward is not None:
+            self._forwarding.forward.watch(listed)
         self.handler.placements.swap(running)
         self.counters.set(layout.single_place("policy_revision"), running.revision)
         self._listen()
@@ -242,7 +271,7 @@ class Serving:
             self._sweep_at = self._ticks + _SWEEP_TICKS
             gc.collect()
 
-    def _compile(self, frame: Mapping[str, Any]) -> tuple[Policy, Running]:
+    def _compile(self, frame: Mapping[str, Any]) -> tuple[Policy, Running, Listed | None]:
         kinds = self._kinds()
         policy = document.parse(frame["files"], kinds)
         # the supervisor has read the whole file; here only its head is checked
@@ -253,8 +282,8 @@ class Serving:
         ruleset = compile_ruleset(policy, kinds, index, revision, own)
         portal = tuple(packed(address) for address in policy.portal)
         tiers = tuple(frame.get("tiers", ())) or layout.tier_order(t.id for t in policy.tiers)
-        places = Segments(policy, self._neighbours)
-        return policy, Running(ruleset, places, portal, tiers, revision)
+        running = Running(ruleset, Segments(policy, self._neighbours), portal, tiers, revision)
+        return policy, running, index.address_listed
 
     def _seen(self, key: str) -> dict[str, Any]:
         placed = self.handler.placements.settled()
@@ -279,6 +308,8 @@ class Serving:
 
     def _flush(self, name: str | None) -> int:
         self._memo.flush()
+        if self._forwarding.forward is not None:
+            self._forwarding.forward.flush()
         return self._cache.flush(None if name is None else to_wire(from_text(name)))
 
     def _count_upstreams(self) -> None:

@@ -7,9 +7,12 @@ when the package was built with a compiler. One test suite runs on both.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from filterd.listen import drain_python
+from filterd.resolve.forward_ports import Forward
+from filterd.resolve.memo import Memo
 
 try:
     from filterd.listen import _native
@@ -18,61 +21,10 @@ except ImportError:
 else:
     COMPILED = True
 
-TTLS = 24
-"""A response with more TTLs than this is not memoised."""
-NO_TALLY = 255
-"""No category is counted for the source."""
-
 Waiting = tuple[bytes, bytes, bytes]
 """A query for the handler: (datagram, 16-octet source with IPv4 mapped, token to answer with)."""
-
-
-class Memo(Protocol):
-    """Finished responses by (effective rules, variant, question), and who asks."""
-
-    @property
-    def weight(self) -> tuple[int, int]:
-        """(entries, bytes) held."""
-
-    def put(
-        self,
-        rules: int,
-        variant: int,
-        question: bytes,
-        reply: bytes,
-        ttls: tuple[int, ...],
-        counts: tuple[int, ...],
-        stored_ms: int,
-        until_ms: int,
-        tally: int,
-        /,
-    ) -> bool:
-        """Keep `reply` (id 0, RD set) for `question` (lower-case wire name, type, class).
-
-        `ttls` are offsets of TTLs that run down from `stored_ms`; `counts` indexes of 64-bit
-        counters that each use adds one to; `tally` the category counted for the source, or
-        NO_TALLY. Times are milliseconds of CLOCK_MONOTONIC. False: not kept.
-        """
-
-    def place(self, source: bytes, rules: int, tag: int, rate: float, burst: float, /) -> None:
-        """Remember that `source` is under `rules`; `tag` (0–63) marks it in distinct counts.
-
-        At most `rate` responses a second (bursts of `burst`) are given to it, and four times as
-        many to its /24 or /56; 0: no limit. Beyond that its queries go to the handler. What a
-        network has used up outlives `forget_sources`; some networks may share an allowance.
-        """
-
-    def flush(self) -> None:
-        """Forget every response (new policy, new lists)."""
-
-    def forget_sources(self) -> None:
-        """Forget every source (new segments, a period begins, tags are drawn anew)."""
-
-    def harvest(self) -> list[tuple[int, bytes, int, int]]:
-        """(rules, question, uses, set of tags as bits) since the last harvest."""
-
-    def harvest_sources(self) -> list[tuple[bytes, int, int, int]]:
-        """(source, rules, tally, uses) since the last harvest."""
+Judge = Callable[[int, bytes, bytes], tuple[int, int] | None]
+"""May it be forwarded? (rules, source, question) → (tier, end of the rules in ms or 0), or None."""
 
 
 class Drain(Protocol):
@@ -92,12 +44,40 @@ def open_memo(counters: memoryview, limit_bytes: int) -> Memo:
     return drain_python.PythonMemo(counters, limit_bytes)
 
 
-def open_drain(fd: int, memo: Memo, refusals: tuple[int, int] | None = None) -> Drain:
+def open_drain(
+    fd: int,
+    memo: Memo,
+    refusals: tuple[int, int] | None = None,
+    forward: Forward | None = None,
+    number: int = 0,
+) -> Drain:
     """The drain loop of a bound, non-blocking UDP socket; `memo` is from `open_memo`.
 
     `refusals` = (counter of what gets no answer, first of 16 counters by rcode): what is no query
-    is refused or dropped by the loop itself; None: that is the handler's too.
+    is refused or dropped by the loop itself; None: that is the handler's too. With `forward` it
+    forwards plain questions by itself; `number` then names it in rows.
     """
     if COMPILED:
-        return _native.Drain(fd, memo, refusals)
+        return _native.Drain(fd, memo, refusals, forward, number)
     return drain_python.PythonDrain(fd, cast(drain_python.PythonMemo, memo), refusals)
+
+
+def open_forward(
+    memo: Memo,
+    limit_bytes: int,
+    clamp: tuple[int, int],
+    pending: int,
+    judge: Judge,
+    refresh: Callable[[], None],
+    places: tuple[int, ...],
+) -> Forward | None:
+    """Forwarding without Python for the drain loops of `memo`; None where nothing is compiled.
+
+    `clamp` are the least and the most seconds of a TTL, `pending` how many questions of one source
+    may wait, `places` where is counted (`resolve.forwarding.places`). `judge(rules, source, lower-
+    case question)` says whether it may be forwarded: (tier, end of the rules in ms of
+    CLOCK_MONOTONIC or 0), or None for the handler. `refresh` calls `Forward.order`.
+    """
+    if not COMPILED:
+        return None
+    return _native.Forward(memo, limit_bytes, places, clamp, pending, judge, refresh)

@@ -11,10 +11,12 @@ import socket
 import time
 
 from filterd.listen.backlog import Backlog
-from filterd.listen.drain import Drain, Memo, open_drain
+from filterd.listen.drain import Drain, open_drain
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
+from filterd.resolve.forwarding import Forwarding
 from filterd.resolve.handler import Handler
+from filterd.resolve.memo import Memo
 from filterd.resolve.via import Via
 
 BATCHES = 4
@@ -38,13 +40,22 @@ _PMTUDISC_OMIT = 5
 class UdpListener:
     """Serves a bound socket until `close`."""
 
-    def __init__(self, sock: socket.socket, memo: Memo, handler: Handler, count: Counters) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        memo: Memo,
+        handler: Handler,
+        count: Counters,
+        forwarding: Forwarding | None = None,
+    ) -> None:
         set_options(sock)
         self._socket = sock
-        self._drain: Drain = open_drain(sock.fileno(), memo, _REFUSALS)
         self._handler = handler
         self._values = count.values
         self._via = Via(layout.UDP, self._send)
+        number = forwarding.enlist(self._via) if forwarding is not None else 0
+        forward = forwarding.forward if forwarding is not None else None
+        self._drain: Drain = open_drain(sock.fileno(), memo, _REFUSALS, forward, number)
         self._loop = asyncio.get_running_loop()
         self._backlog = Backlog()
         self._scheduled = False

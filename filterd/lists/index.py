@@ -37,6 +37,10 @@ class Table(Protocol):
     def address_listings(self, packed: bytes) -> tuple[Listing, ...]:
         """Rules that hold this 4- or 16-octet address, the winner of each category first."""
 
+    @property
+    def lists_addresses(self) -> bool:
+        """Whether there is any such rule."""
+
 
 class _Half:
     """The keys of one shard: trie, sets and lines, all views of the map."""
@@ -125,6 +129,11 @@ class FileTable:
         """Rules of address lists that hold this address."""
         return self._addresses.find(packed)
 
+    @property
+    def lists_addresses(self) -> bool:
+        """Whether there is any such list."""
+        return len(self._addresses) > 0
+
 
 class Index:
     """Several tables as one; implements `policy.verdict.ListIndex`."""
@@ -153,6 +162,13 @@ class Index:
         category first."""
         found = [one for table in self._tables for one in table.address_listings(packed)]
         return tuple(sorted(found, key=_narrowness) if len(found) > 1 else found)
+
+    @property
+    def address_listed(self) -> Callable[[bytes], bool] | None:
+        """Whether an address list has an address; None when no list has any."""
+        if not any(table.lists_addresses for table in self._tables):
+            return None
+        return lambda packed: self.address_listing(packed) is not None
 
     def with_overlay(self, overlay: Table, digest: str) -> Index:
         """This index with the school's own lists laid over its file; replaces an older overlay."""

@@ -72,6 +72,11 @@ class MemoryTable:
         """Rules of address lists that hold this address."""
         return self._addresses.find(packed)
 
+    @property
+    def lists_addresses(self) -> bool:
+        """Whether there is any such list."""
+        return len(self._addresses) > 0
+
 
 def rule_candidates(
     rules: Rules, owners: Sequence[ListMeta], question: Question

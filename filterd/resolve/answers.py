@@ -93,6 +93,20 @@ def _plain(
     )  # fmt: skip
 
 
+def recalled(key: bytes, records: bytes, ttl: int, born: float, ad: bool) -> Cached:
+    """The answer of `_plain` from its records with TTLs of 0, as native forwarding keeps them."""
+    size = _ADDRESS_HEAD.size + (4 if key[-3] == c.A else 16)
+    octets = bytearray(records)
+    ttls = tuple(range(6, len(octets), size))
+    for at in ttls:
+        octets[at : at + 4] = ttl.to_bytes(4, "big")
+    addresses = tuple(
+        bytes(octets[at + _ADDRESS_HEAD.size : at + size]) for at in range(0, len(octets), size)
+    )
+    body = Body(len(addresses), 0, 0, bytes(octets), ttls, len(octets))
+    return Cached(key, c.NOERROR, body, body, (), addresses, born, ttl, ad)
+
+
 def failure(key: bytes, rcode: int, now: float, options: bytes) -> Cached:
     """A failed exchange in the form of an answer without records."""
     return Cached(key, rcode, EMPTY, EMPTY, (), (), now, 0, False, options)

@@ -8,6 +8,7 @@ what a school uses. Also holds failures (RFC 9520), for 1 to 30 seconds.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 from filterd.wire.records import Body
@@ -64,6 +65,10 @@ class Held:
         self.protected = False
 
 
+Behind = Callable[[bytes], tuple[Cached, int] | None]
+"""Who keeps answers that are not in here: the answer to a question, and how often it was used."""
+
+
 class Cache:
     """`capacity` in octets; `stale` in seconds is how long an answer is kept past its end."""
 
@@ -76,6 +81,7 @@ class Cache:
         self._protected_size = 0
         self.size = 0
         self.evictions = 0
+        self.behind: Behind | None = None
 
     def __len__(self) -> int:
         return len(self._probation) + len(self._protected)
@@ -86,7 +92,7 @@ class Cache:
         if held is not None:
             self._protected.move_to_end(key)
         else:
-            held = self._probation.get(key)
+            held = self._probation.get(key) or self._fetch(key)
             if held is None:
                 return None
             if held.hits:
@@ -106,6 +112,10 @@ class Cache:
             self._promote(key, held)
         if held is not None:
             held.hits += uses
+
+    def knows(self, key: bytes) -> bool:
+        """Whether something is held in here: an answer, fresh or stale, or a failure."""
+        return key in self._probation or key in self._protected or key in self._failures
 
     def put(self, cached: Cached) -> None:
         """Take an answer in; replaces an older one and forgets a failure of the same question."""
@@ -156,6 +166,17 @@ class Cache:
             self._remove(key)
         self._failures.clear()
         return len(keys)
+
+    def _fetch(self, key: bytes) -> Held | None:
+        """Take over what native forwarding keeps, with the uses it had there."""
+        found = self.behind(key) if self.behind is not None else None
+        if found is None:
+            return None
+        self.put(found[0])
+        held = self._probation.get(key)
+        if held is not None:
+            held.hits = found[1]
+        return held
 
     def _promote(self, key: bytes, held: Held) -> None:
         del self._probation[key]

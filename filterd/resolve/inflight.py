@@ -16,7 +16,8 @@ from filterd.errors import UpstreamError, WireError
 from filterd.resolve.answers import Clamp, extended_errors, failure, normalise
 from filterd.resolve.cache import Cache, Cached
 from filterd.resolve.ports import Exchanger
-from filterd.upstream.question import UpstreamQuestion, UpstreamReply
+from filterd.upstream.handover import Heard
+from filterd.upstream.question import Told, UpstreamQuestion, UpstreamReply
 from filterd.wire import constants as c
 from filterd.wire import edns
 from filterd.wire.records import Message, name_end, parse_reply
@@ -35,11 +36,13 @@ Waiter = TypeVar("Waiter")
 class _Flight(Generic[Waiter]):
     """Who waits. Called back instead of awaited: a task costs as much as the sending."""
 
-    __slots__ = ("_flights", "key", "stale_timer", "waiting")
+    __slots__ = ("_flights", "adopted", "begun", "key", "stale_timer", "waiting")
 
-    def __init__(self, flights: Flights[Waiter], key: bytes) -> None:
+    def __init__(self, flights: Flights[Waiter], key: bytes, begun: float) -> None:
         self._flights = flights
         self.key = key
+        self.begun = begun
+        self.adopted = False
         self.waiting: list[Waiter] = []
         self.stale_timer: asyncio.TimerHandle | None = None
 
@@ -80,13 +83,15 @@ class Flights(Generic[Waiter]):
         `stale`: there is an old answer to give if this one takes too long.
         """
         flight = self._flights.get(key)
-        joined = flight is not None
+        # an exchange that was handed over counts as the first waiter's own
+        joined = flight is not None and not (flight.adopted and not flight.waiting)
         if flight is None:
             flight = self._start(key)
         flight.waiting.append(waiter)
         if stale and flight.stale_timer is None:
+            left = flight.begun + STALE_AFTER - self._monotonic()
             loop = asyncio.get_running_loop()
-            flight.stale_timer = loop.call_later(STALE_AFTER, self._too_slow, flight)
+            flight.stale_timer = loop.call_later(left, self._too_slow, flight)
         return joined
 
     def refresh(self, key: bytes) -> bool:
@@ -95,6 +100,13 @@ class Flights(Generic[Waiter]):
             return False
         self._start(key)
         return True
+
+    def adopt(self, key: bytes, begun: float, ask: Callable[[Told], Heard]) -> Heard:
+        """Let others wait for an exchange that was begun outside, at `begun` (monotonic); `ask`
+        hands it to whoever goes on with it and gives what that is to be told."""
+        flight = self._flights[key] = _Flight(self, key, begun)
+        flight.adopted = True
+        return ask(flight.arrived)
 
     async def finish(self, seconds: float) -> None:
         """Wait at most so long until nothing is under way."""
@@ -123,11 +135,11 @@ class Flights(Generic[Waiter]):
         self._tell(flight, answer)
 
     def _start(self, key: bytes) -> _Flight[Waiter]:
-        flight = self._flights[key] = _Flight(self, key)
+        flight = self._flights[key] = _Flight(self, key, self._monotonic())
         end = name_end(key, 0)
         qtype, qclass = key[end] << 8 | key[end + 1], key[end + 2] << 8 | key[end + 3]
         question = UpstreamQuestion(key[:end], qtype, qclass, True, len(key) > end + 4)
-        deadline = self._monotonic() + EXCHANGE_SECONDS
+        deadline = flight.begun + EXCHANGE_SECONDS
         try:
             self._exchanger.ask(question, deadline, flight.arrived)
         except UpstreamError as error:

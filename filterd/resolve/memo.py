@@ -1,4 +1,4 @@
-"""What the handler needs of the memo of finished responses (`listen.drain`), declared here.
+"""The memo of finished responses: its contract, declared by its users (implemented by `listen`).
 
 The memo repeats a response that was judged, for the same rules, question and variant, until the
 time it was given. Pure.
@@ -13,11 +13,17 @@ from filterd.wire.query import Query
 
 WITH_OPT, WITH_DO, WITH_CD, WITH_AD = 1, 2, 4, 8
 MAX_TTLS = 24
+"""A response with more TTLs than this is not memoised."""
 NO_TALLY = 255
+"""No category is counted for the source."""
 
 
 class Memo(Protocol):
-    """Finished responses and who asks; contract in `filterd.listen.drain.Memo`."""
+    """Finished responses by (effective rules, variant, question), and who asks."""
+
+    @property
+    def weight(self) -> tuple[int, int]:
+        """(entries, bytes) held."""
 
     def put(
         self,
@@ -32,22 +38,32 @@ class Memo(Protocol):
         tally: int,
         /,
     ) -> bool:
-        """Keep `reply` (id 0, RD set)."""
+        """Keep `reply` (id 0, RD set) for `question` (lower-case wire name, type, class).
+
+        `ttls` are offsets of TTLs that run down from `stored_ms`; `counts` indexes of 64-bit
+        counters that each use adds one to; `tally` the category counted for the source, or
+        NO_TALLY. Times are milliseconds of CLOCK_MONOTONIC. False: not kept.
+        """
 
     def place(self, source: bytes, rules: int, tag: int, rate: float, burst: float, /) -> None:
-        """Remember under which rules a 16-octet source asks."""
+        """Remember that `source` is under `rules`; `tag` (0–63) marks it in distinct counts.
+
+        At most `rate` responses a second (bursts of `burst`) are given to it, and four times as
+        many to its /24 or /56; 0: no limit. Beyond that its queries go to the handler. What a
+        network has used up outlives `forget_sources`; some networks may share an allowance.
+        """
 
     def flush(self) -> None:
-        """Forget every response."""
+        """Forget every response (new policy, new lists)."""
 
     def forget_sources(self) -> None:
-        """Forget every source."""
+        """Forget every source (new segments, a period begins, tags are drawn anew)."""
 
     def harvest(self) -> list[tuple[int, bytes, int, int]]:
-        """(rules, question, uses, tags) since the last time."""
+        """(rules, question, uses, set of tags as bits) since the last harvest."""
 
     def harvest_sources(self) -> list[tuple[bytes, int, int, int]]:
-        """(source, rules, tally, uses) since the last time."""
+        """(source, rules, tally, uses) since the last harvest."""
 
 
 def variant(query: Query) -> int | None:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from filterd.metrics import layout
 from filterd.metrics.seen import Report, Seen
@@ -87,6 +88,13 @@ class Rules:
         return verdict
 
 
+class Harvested(Protocol):
+    """Whoever else counts uses of names."""
+
+    def harvest(self) -> list[tuple[int, bytes, int, int]]:
+        """(rules, question, uses, tags) since the last time."""
+
+
 class Placements:
     """The sources seen lately and the rules in force for them.
 
@@ -117,6 +125,7 @@ class Placements:
         self._numbers = 0
         self._direct = False
         self._harvested: list[tuple[int, bytes, int, int]] = []
+        self.answers: Harvested | None = None
 
     @property
     def running(self) -> Running | None:
@@ -153,6 +162,8 @@ class Placements:
     def gather(self) -> None:
         """Begin to bring what the memo counted to what the handler counted: `collect` in steps."""
         self._harvested += self._memo.harvest()
+        if self.answers is not None:
+            self._harvested += self.answers.harvest()
 
     def step(self) -> bool:
         """One step of at most a millisecond; True while there is more."""

@@ -40,6 +40,10 @@ class WithCanaries:
     def __init__(self, pool: Upstreams) -> None:
         self._pool = pool
 
+    def plain(self, name: bytes) -> bool:
+        """Whether a name is nothing of ours and goes to the upstreams for everything."""
+        return not name.endswith(_ZONE)
+
     def ask(self, question: UpstreamQuestion, deadline: float, done: Told) -> object:
         """Tell `done` the pool's reply, or ours for a test name."""
         if not question.name_wire.endswith(_ZONE) or (reply := canary_reply(question)) is None:

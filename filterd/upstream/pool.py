@@ -10,13 +10,15 @@ import asyncio
 from filterd.errors import ConfigError, Problem, UpstreamError
 from filterd.upstream.build import Builder
 from filterd.upstream.endpoint import Scheme, parse
+from filterd.upstream.handover import Handover, Heard, Lead
 from filterd.upstream.health import State
 from filterd.upstream.probe import Prober
 from filterd.upstream.question import Told, UpstreamQuestion, UpstreamReply
-from filterd.upstream.race import Plan, Race, Track
+from filterd.upstream.race import RETRY_SECONDS, Plan, Race, Track
 from filterd.upstream.settings import PoolSettings, Strategy
 from filterd.upstream.sockets import Sockets
 from filterd.upstream.system import resolvers
+from filterd.upstream.udp import Udp
 from filterd.upstream.upstream import Upstream, UpstreamStatus, status
 from filterd.upstream.wheel import Wheel
 from filterd.wire.names import from_text, from_wire, to_wire
@@ -115,6 +117,56 @@ class Pool:
         race = Race(self._track, self._plan(candidates), question, deadline, done)
         race.start()
         return race
+
+    def plain(self, name: bytes) -> bool:
+        """Whether a lower-case wire name goes to the upstreams for everything."""
+        return not self._conditional or self._conditional_for(name) is None
+
+    def leading(self) -> tuple[Lead, ...]:
+        """Who is asked first, all at once, when all are asked over UDP and are well; else none."""
+        if self._track is None or not self._upstreams:
+            return ()
+        plan = self._plan(self._upstreams)
+        alone = plan.at_once >= len(plan.order)
+        least, most = (RETRY_SECONDS,) * 2 if alone else (plan.least, plan.most)
+        leads = []
+        for upstream in plan.order[: plan.at_once]:
+            transport, health = upstream.transport, upstream.health
+            if not isinstance(transport, Udp) or health.state is State.HELD:
+                return ()
+            if not upstream.habits.edns:
+                return ()
+            leads.append(Lead(upstream, transport.address, health.patience(least, most)))
+        return tuple(leads)
+
+    def account(self, lead: Lead, tally: tuple[int, int, float, float, int, int, bytes]) -> None:
+        """What became of questions that were sent for the pool (`resolve.forward_ports.Tally`)."""
+        sent, replies, seconds, outrun, wrong_ids, malformed, cookie = tally
+        upstream, health, habits = lead.upstream, lead.upstream.health, lead.upstream.habits
+        health.queries += sent
+        habits.wrong_ids += wrong_ids
+        habits.malformed += malformed
+        if cookie[:8] == habits.client_cookie:
+            habits.server_cookie = cookie[8:]
+        if replies:
+            was_held = health.hold_seconds
+            health.replied(seconds / replies)
+            health.replies += replies - 1
+            if was_held:
+                self._attend(upstream)
+        elif outrun and self._track is not None and health.outrun(self._track.loop.time(), outrun):
+            self._attend(upstream)
+
+    def adopt(
+        self, question: UpstreamQuestion, taken: Handover, deadline: float, done: Told
+    ) -> Heard:
+        """Go on with an exchange that was begun outside; the result is told what is heard of it."""
+        if self._track is None:
+            raise UpstreamError("the pool has not been started")
+        plan = self._plan(self._upstreams)
+        order = (taken.upstream, *(one for one in plan.order if one is not taken.upstream))
+        race = Race(self._track, plan._replace(order=order), question, deadline, done)
+        return race.adopt(taken).heard
 
     def snapshot(self) -> tuple[UpstreamStatus, ...]:
         """The counters of every upstream, the conditional ones with their zone."""

@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from filterd.errors import UpstreamError
 from filterd.upstream.attempt import Arrival, Attempt, Outcome
+from filterd.upstream.handover import Handover
 from filterd.upstream.question import Told, UpstreamQuestion, UpstreamReply
 from filterd.upstream.scan import clip
+from filterd.upstream.udp import Exchange, Udp
 from filterd.upstream.upstream import Upstream
 from filterd.upstream.wheel import Wheel
 from filterd.wire import constants as iana
@@ -99,6 +101,21 @@ class Race:
             self._ask_next(fresh_only=False)
         self._settle()
         self._starting = False
+
+    def adopt(self, taken: Handover) -> Exchange:
+        """Begin with an exchange that others have begun: the first of the plan is being asked."""
+        upstream = taken.upstream
+        if not isinstance(upstream.transport, Udp):
+            raise UpstreamError("only an exchange over UDP can be handed over")
+        runner = Runner(self, upstream, taken.begun)
+        exchange = upstream.transport.adopt(self._question, taken.query, runner.done)
+        exchange.lied_to = taken.lied
+        runner.attempt = exchange
+        self._running.append(runner)
+        self._next, self._sent = 1, taken.others
+        self._set_timer()
+        self._starting = False
+        return exchange
 
     def cancel(self) -> None:
         """Nobody waits any more: close everything."""

@@ -11,6 +11,7 @@ import os
 from filterd.errors import UpstreamError
 from filterd.upstream.attempt import Arrival, Attempt, Done, Outcome, Transport
 from filterd.upstream.habits import Habits
+from filterd.upstream.handover import What
 from filterd.upstream.message import Fit, bare_refusal, build, cookie_option, fit, mix_case
 from filterd.upstream.question import UpstreamQuestion
 from filterd.upstream.scan import Facts, inspect
@@ -36,6 +37,12 @@ class Udp:
         """Send one datagram; raises UpstreamError when the network says no at once."""
         exchange = Exchange(self, question, done)
         exchange.send()
+        return exchange
+
+    def adopt(self, question: UpstreamQuestion, query: bytes, done: Done) -> Exchange:
+        """Go on with an exchange whose datagram somebody else has sent."""
+        exchange = Exchange(self, question, done)
+        exchange.adopted(query)
         return exchange
 
     async def close(self) -> None:
@@ -87,6 +94,21 @@ class Exchange:
             self._release()
             raise UpstreamError(f"cannot send: {error.strerror}", iana.EDE_NETWORK) from error
         self.own_sent += 1
+
+    def adopted(self, query: bytes) -> None:
+        """Begin with one query sent already."""
+        self._query = query
+        self.own_sent = 1
+
+    def heard(self, what: What, datagram: bytes | None, errno: int) -> None:
+        """What whoever sent the query has heard of it; silence is the race's to notice."""
+        if what is What.ODD and datagram is not None:
+            self._judge(datagram)
+        elif what is What.LIED:
+            self._go_tcp()
+        elif what is What.REFUSED:
+            reason = UpstreamError(f"refused: {os.strerror(errno)}", iana.EDE_NETWORK)
+            self._finish(reason)
 
     def cancel(self) -> None:
         """Close the socket and call off the TCP exchange."""

@@ -1,7 +1,7 @@
 """The native part built with AddressSanitizer and UndefinedBehaviorSanitizer, and Python under it.
 
 As a pytest plugin (`-p tests.fuzz.sanitized`) it puts that build in the place of the installed one.
-Octets behind a datagram, an entry or an argument are out of bounds there: `native/module.c` fences
+Octets behind a datagram, an entry or an argument are out of bounds there: `native/objects.h` fences
 them, and Python allocates each object by itself.
 """
 

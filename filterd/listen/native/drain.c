@@ -53,18 +53,10 @@ static int read_form(const uint8_t *query, size_t size, size_t question, size_t 
     return variant | WITH_OPT | (opt[7] & 0x80 ? WITH_DO : 0);
 }
 
-size_t drain_answer(memo *table, const uint8_t *query, size_t size, const uint8_t *address,
-                    int64_t now_ms, uint8_t *out) {
-    uint8_t question[MEMO_QUESTION + 8];
-    size_t room, length = size < HEADER + 5 ? 0 : read_question(query, size, question);
-    int variant = length ? read_form(query, size, length, &room) : -1;
-    source *from = variant < 0 ? NULL : memo_source(table, address, 0);
-    entry *found = from ? memo_get(table, from->rules, variant, question, length) : NULL;
-    if (!found || found->until_ms <= now_ms || found->reply_size > room) return 0;
-    if (!source_spend(from, now_ms)) return 0;
+static size_t repeat(memo *table, entry *found, const asked *one, int64_t now_ms, uint8_t *out) {
     memcpy(out, found->bytes + found->question_size, found->reply_size);
-    memcpy(out, query, 2);
-    memcpy(out + HEADER, query + HEADER, length); /* the client's case comes back (0x20) */
+    memcpy(out, one->query, 2);
+    memcpy(out + HEADER, one->query + HEADER, one->question_size); /* the client's case (0x20) */
     uint32_t age = (now_ms - found->stored_ms) / 1000;
     for (int i = 0; age && i < found->ttl_count; i++) {
         uint8_t *ttl = out + found->ttls[i];
@@ -72,11 +64,30 @@ size_t drain_answer(memo *table, const uint8_t *query, size_t size, const uint8_
         put32(ttl, left > age ? left - age : 0);
     }
     for (int i = 0; i < found->count_count; i++) table->counters[found->counts[i]]++;
-    if (found->tally < MEMO_TALLIES) from->tallies[found->tally]++;
-    found->clients |= 1ull << (from->tag & 63);
+    if (found->tally < MEMO_TALLIES) one->from->tallies[found->tally]++;
+    found->clients |= 1ull << (one->from->tag & 63);
     found->hits++;
+    found->uses++;
     found->used = 1;
     return found->reply_size;
+}
+
+size_t drain_answer(memo *table, asked *one, int64_t now_ms, uint8_t *out) {
+    one->from = NULL;
+    one->expired = NULL;
+    one->question_size = one->size < HEADER + 5 ? 0
+        : read_question(one->query, one->size, one->question);
+    if (!one->question_size) return 0;
+    one->variant = read_form(one->query, one->size, one->question_size, &one->room);
+    if (one->variant < 0) return one->question_size = 0;
+    one->from = memo_source(table, one->address, 0);
+    if (!one->from) return 0;
+    entry *found =
+        memo_get(table, one->from->rules, one->variant, one->question, one->question_size);
+    if (!found) return 0;
+    if (found->until_ms <= now_ms) return one->expired = found, 0;
+    if (found->reply_size > one->room || !source_spend(one->from, now_ms)) return 0;
+    return repeat(table, found, one, now_ms, out);
 }
 
 void drain_address(const struct sockaddr_storage *from, uint8_t *address) {

@@ -15,9 +15,20 @@ enum {
 /* Variants of a response: what of the query besides its question shows in it. */
 enum { WITH_OPT = 1, WITH_DO = 2, WITH_CD = 4, WITH_AD = 8 };
 
-/* Write the response to `query` into `out` (DRAIN_DATAGRAM octets); 0: Python's to answer. */
-size_t drain_answer(memo *table, const uint8_t *query, size_t size, const uint8_t *address,
-                    int64_t now_ms, uint8_t *out);
+/* A client's query; below the line what drain_answer reads in it. */
+typedef struct {
+    const uint8_t *query;
+    size_t size;
+    uint8_t address[16];
+    size_t question_size, room; /* 0: not in the plainest form */
+    int variant;
+    source *from;   /* NULL: not placed */
+    entry *expired; /* what the memo knows, if that is too old; holds until the memo is changed */
+    uint8_t question[MEMO_QUESTION + 8];
+} asked;
+
+/* Write the response into `out` (DRAIN_DATAGRAM octets); 0: the memo does not know it. */
+size_t drain_answer(memo *table, asked *query, int64_t now_ms, uint8_t *out);
 
 /* The 16-octet form (IPv4 mapped) in which sources are kept. */
 void drain_address(const struct sockaddr_storage *from, uint8_t *address);

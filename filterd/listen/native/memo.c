@@ -56,8 +56,8 @@ void memo_flush_sources(memo *table) {
     memset(table->sources, 0, SOURCE_SLOTS * sizeof *table->sources);
 }
 
-static uint64_t key_hash(const memo *table, uint32_t rules, uint8_t variant,
-                         const uint8_t *question, size_t size) {
+uint64_t memo_hash(const memo *table, uint32_t rules, uint8_t variant, const uint8_t *question,
+                   size_t size) {
     return hash_of(table->seed + ((uint64_t)rules << 8 | variant), question, size);
 }
 
@@ -75,7 +75,7 @@ static entry **place(memo *table, uint64_t hash, const entry *like, const uint8_
 
 entry *memo_get(memo *table, uint32_t rules, uint8_t variant, const uint8_t *question, size_t size) {
     entry like = {.rules = rules, .variant = variant, .question_size = size};
-    return *place(table, key_hash(table, rules, variant, question, size), &like, question);
+    return *place(table, memo_hash(table, rules, variant, question, size), &like, question);
 }
 
 static void take_out(memo *table, entry **at) {
@@ -100,11 +100,11 @@ static void make_room(memo *table, size_t wanted) {
 
 /* Store a response; `head` has everything but the links. Returns 0 when memory is refused. */
 int memo_put(memo *table, const entry *head, const uint8_t *question, const uint8_t *reply) {
-    uint64_t hash = key_hash(table, head->rules, head->variant, question, head->question_size);
+    uint64_t hash = memo_hash(table, head->rules, head->variant, question, head->question_size);
     entry **at = place(table, hash, head, question), *one;
-    uint32_t hits = 0;
-    uint64_t clients = 0;
-    if (*at) hits = (*at)->hits, clients = (*at)->clients, take_out(table, at);
+    uint32_t hits = head->hits;
+    uint64_t clients = head->clients;
+    if (*at) hits += (*at)->hits, clients |= (*at)->clients, take_out(table, at);
     make_room(table, size_of(head));
     one = malloc(size_of(head));
     if (!one) return 0;
@@ -114,7 +114,6 @@ int memo_put(memo *table, const entry *head, const uint8_t *question, const uint
     one->hash = hash;
     one->hits = hits;
     one->clients = clients;
-    one->used = 1;
     at = &table->buckets[hash & (table->bucket_count - 1)];
     one->next = *at;
     *at = one;
@@ -165,4 +164,11 @@ int source_spend(source *from, int64_t now_ms) {
     if (from->rate <= 0) return 1;
     return spend(&from->own, from->rate, from->burst, now_ms) &&
            spend(from->network, NETWORK_SHARE * from->rate, NETWORK_SHARE * from->burst, now_ms);
+}
+
+/* Whether `size` more octets that were waited for may go whole to this source in this window. */
+int source_release(source *from, size_t size, int64_t now_ms, int window_ms, size_t most) {
+    if (now_ms - from->window_ms > window_ms) from->window_ms = now_ms, from->released = 0;
+    from->released += size;
+    return from->released <= most;
 }

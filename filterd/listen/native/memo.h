@@ -24,7 +24,7 @@ typedef struct entry {
     uint64_t hash;
     uint64_t clients; /* bit set of source tags: distinct clients, linear counting */
     int64_t stored_ms, until_ms;
-    uint32_t rules, hits;
+    uint32_t rules, hits, uses; /* uses since stored; hits since the last harvest */
     uint32_t counts[MEMO_COUNTS];
     uint16_t ttls[MEMO_TTLS];
     uint16_t question_size, reply_size;
@@ -42,7 +42,10 @@ typedef struct {
     uint32_t rules;
     float rate, burst; /* responses: per second, at most */
     allowance own, *network;
+    int64_t window_ms;
     uint32_t tallies[MEMO_TALLIES];
+    uint32_t released; /* octets of late answers in this window */
+    uint16_t pending;  /* questions that wait */
     uint8_t tag, taken;
 } source;
 
@@ -62,9 +65,12 @@ void memo_close(memo *table);
 void memo_flush(memo *table);
 void memo_flush_sources(memo *table);
 entry *memo_get(memo *table, uint32_t rules, uint8_t variant, const uint8_t *question, size_t size);
+uint64_t memo_hash(const memo *table, uint32_t rules, uint8_t variant, const uint8_t *question,
+                   size_t size);
 int memo_put(memo *table, const entry *head, const uint8_t *question, const uint8_t *reply);
 source *memo_source(memo *table, const uint8_t *address, int make);
 allowance *memo_network(memo *table, const uint8_t *address);
 int source_spend(source *from, int64_t now_ms);
+int source_release(source *from, size_t size, int64_t now_ms, int window_ms, size_t most);
 
 #endif

@@ -1,0 +1,329 @@
+/* See forward.h. Nothing in here calls Python but through forward_landed and forward_event. */
+#define _GNU_SOURCE
+#include "forward.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+enum { TICK_MS = 20, TURNS = 4, EVENTS = 64 };
+
+int forward_open(forward *self, size_t limit_bytes, uint64_t seed) {
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    self->epoll = epoll_create1(EPOLL_CLOEXEC);
+    self->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    return memo_open(&self->answers, limit_bytes, seed) && self->epoll >= 0 && self->timer >= 0 &&
+           !epoll_ctl(self->epoll, EPOLL_CTL_ADD, self->timer, &event);
+}
+
+static void bury(forward *self) {
+    for (port *one = self->dead, *next; one; one = next) next = one->dead, free(one);
+    self->dead = NULL;
+}
+
+void forward_close(forward *self) {
+    while (self->all) forward_forget(self, self->all);
+    for (unsigned at = 0; at < LANES; at++)
+        while (self->lanes[at].live) port_close(self->lanes[at].ports[0], &self->dead);
+    bury(self);
+    memo_close(&self->answers);
+    if (self->timer >= 0) close(self->timer);
+    if (self->epoll >= 0) close(self->epoll);
+    self->timer = self->epoll = -1;
+}
+
+static void set_ticking(forward *self, int on) {
+    struct itimerspec every = {0};
+    if (on == self->ticking) return;
+    if (on) every.it_interval.tv_nsec = every.it_value.tv_nsec = TICK_MS * 1000000l;
+    timerfd_settime(self->timer, 0, &every, NULL);
+    self->ticking = on;
+}
+
+/* `size` octets of chance; 0 when the kernel has none. */
+static int draw(forward *self, void *to, size_t size) {
+    if (self->chance_left < size) {
+        if (getrandom(self->chance, sizeof self->chance, 0) != sizeof self->chance) return 0;
+        self->chance_left = sizeof self->chance;
+    }
+    self->chance_left -= size;
+    memcpy(to, self->chance + self->chance_left, size);
+    memset(self->chance + self->chance_left, 0, size);
+    return 1;
+}
+
+pending *forward_find(forward *self, const uint8_t *question, size_t size) {
+    uint64_t hash = memo_hash(&self->answers, 0, 0, question, size);
+    pending *one = self->by_question[hash % FORWARD_PENDING];
+    for (; one; one = one->chained)
+        if (one->hash == hash && one->question_size == size &&
+            !memcmp(one->question, question, size))
+            return one;
+    return NULL;
+}
+
+/* --- sending ---------------------------------------------------------------------------- */
+
+/* The question with its letters' case drawn (0x20), behind a header, before an OPT with DO. */
+static int build(forward *self, pending *one, const uint8_t *question, size_t size, int mixed) {
+    static const uint8_t header[12] = {[2] = 1, [3] = 0x20, [5] = 1, [11] = 1}; /* RD, AD */
+    uint8_t *name = one->query + 12, bits[32];
+    memcpy(one->query, header, 12);
+    memcpy(name, question, size);
+    if (mixed && !draw(self, bits, sizeof bits)) return 0;
+    for (size_t i = 0; mixed && i < size - 4; i++)
+        if ((uint8_t)(name[i] - 'a') < 26 && bits[i / 8] >> i % 8 & 1) name[i] -= 32;
+    one->question_size = size;
+    return 1;
+}
+
+/* The OPT of this upstream (1232 octets, DO, COOKIE); the size of the whole query. */
+static size_t put_opt(pending *one, const lane *to) {
+    uint8_t *at = one->query + 12 + one->question_size;
+    const uint8_t opt[15] = {0,    0, 41, 0x04, 0xd0, 0, 0, 0x80, 0, 0, to->cookie_size + 4,
+                             0,    10, 0, to->cookie_size};
+    memcpy(at, opt, sizeof opt);
+    memcpy(at + sizeof opt, to->cookie, to->cookie_size);
+    return at + sizeof opt + to->cookie_size - one->query;
+}
+
+static int send_to(forward *self, pending *one, lane *to, unsigned flight, int64_t now_ms) {
+    uint32_t chance[2];
+    if (!draw(self, chance, sizeof chance)) return 0;
+    port *on = lane_port(to, self->epoll, chance[0], now_ms);
+    if (!on) return 0;
+    uint16_t id = chance[1] >> 8;
+    while (port_slot(on, id)) id++;
+    one->query[0] = id >> 8, one->query[1] = id;
+    size_t size = put_opt(one, to);
+    if (flight == 0) one->query_size = size;
+    if (send(on->fd, one->query, size, MSG_DONTWAIT) < 0) {
+        port_rest(on, now_ms, &self->dead);
+        return 0;
+    }
+    slot *free_slot = on->slots;
+    while (free_slot->sent_ms) free_slot++;
+    *free_slot = (slot){one, now_ms, id};
+    on->taken++;
+    on->uses++;
+    to->sent++;
+    one->flights[flight].on = on;
+    one->flights[flight].id = id;
+    one->flights[flight].lane = to - self->lanes;
+    return 1;
+}
+
+static void chain(forward *self, pending *one, const uint8_t *question) {
+    pending **bucket;
+    memcpy(one->question, question, one->question_size);
+    one->hash = memo_hash(&self->answers, 0, 0, question, one->question_size);
+    bucket = &self->by_question[one->hash % FORWARD_PENDING];
+    one->chained = *bucket;
+    *bucket = one;
+    one->next = self->all;
+    one->back = &self->all;
+    if (self->all) self->all->back = &one->next;
+    self->all = one;
+    self->count++;
+}
+
+pending *forward_start(forward *self, const uint8_t *question, size_t size, int64_t now_us) {
+    int64_t now_ms = now_us / 1000, patience = 0;
+    pending *one = self->count < FORWARD_PENDING ? calloc(1, sizeof *one) : NULL;
+    if (!one) return NULL;
+    int mixed = 1;
+    for (unsigned at = 0; at < self->at_once; at++) mixed &= self->order[at]->keeps_case;
+    if (!build(self, one, question, size, mixed)) return free(one), NULL;
+    for (unsigned at = 0; at < self->at_once; at++) {
+        if (!send_to(self, one, self->order[at], at, now_ms)) continue;
+        one->at_once++;
+        if (self->order[at]->patience_ms > patience) patience = self->order[at]->patience_ms;
+    }
+    if (!one->at_once) return free(one), NULL;
+    one->sent_us = now_us;
+    one->due_ms = now_ms + patience;
+    chain(self, one, question);
+    set_ticking(self, 1);
+    return one;
+}
+
+/* --- ending ----------------------------------------------------------------------------- */
+
+static void unchain(forward *self, pending *one) {
+    pending **at = &self->by_question[one->hash % FORWARD_PENDING];
+    while (*at && *at != one) at = &(*at)->chained;
+    if (*at) *at = one->chained;
+}
+
+/* The reply of this flight is waited for no more. */
+static void leave(pending *one, unsigned flight) {
+    port *on = one->flights[flight].on;
+    slot *held = on ? port_slot(on, one->flights[flight].id) : NULL;
+    if (held && held->owner == one) held->owner = NULL;
+    one->flights[flight].on = NULL;
+}
+
+void forward_forget(forward *self, pending *one) {
+    if (!one->adopted) unchain(self, one);
+    for (unsigned at = 0; at < FORWARD_AT_ONCE; at++) leave(one, at);
+    for (waiter *each = one->waiting, *next; each; each = next) {
+        next = each->next;
+        waiter_free(self, each);
+    }
+    *one->back = one->next;
+    if (one->next) one->next->back = one->back;
+    self->count--;
+    free(one);
+}
+
+/* Hand it over: what another upstream still says is not waited for, Python asks it again. */
+static void hand_over(forward *self, pending *one, unsigned flight, enum forward_what what,
+                      const uint8_t *datagram, size_t size, int number) {
+    int more = one->flights[flight].on != NULL; /* it may still get its reply */
+    forward_event(self, one, flight, what, datagram, size, number);
+    for (unsigned at = 0; at < FORWARD_AT_ONCE; at++)
+        if (at != flight || !more) leave(one, at);
+    if (!more) forward_forget(self, one);
+    else if (!one->adopted) unchain(self, one), one->adopted = 1;
+}
+
+/* --- receiving -------------------------------------------------------------------------- */
+
+static unsigned flight_of(const pending *one, const port *on) {
+    return one->flights[0].on == on ? 0 : 1;
+}
+
+/* Everything under way on a socket that is given up. */
+static void give_up(forward *self, port *on, enum forward_what what, int number) {
+    for (int i = 0; i < LANE_SLOTS; i++) {
+        pending *owner = on->slots[i].sent_ms ? on->slots[i].owner : NULL;
+        if (!owner) continue;
+        unsigned flight = flight_of(owner, on);
+        leave(owner, flight);
+        hand_over(self, owner, flight, what, NULL, 0, number);
+    }
+    port_close(on, &self->dead);
+}
+
+/* RFC 7873 section 5.3. 0: a stranger's; 1: believed; -1: Python says what its lack means. */
+static int cookie_fits(lane *from, const answer *found) {
+    if (!found->cookie_size) return from->cookie_size > 8 ? -1 : 1;
+    if (found->cookie_size < 8 || memcmp(found->cookie, from->cookie, 8)) return 0;
+    if (found->cookie_size < 16 ||
+        (found->cookie_size == from->cookie_size &&
+         !memcmp(found->cookie, from->cookie, from->cookie_size)))
+        return 1;
+    memcpy(from->cookie, found->cookie, found->cookie_size);
+    from->cookie_size = found->cookie_size;
+    from->learnt = 1;
+    return 1;
+}
+
+static void won(forward *self, pending *one, lane *from, const answer *found, int64_t now_us) {
+    from->replies++;
+    from->rtt_us += now_us - one->sent_us;
+    for (unsigned at = 0; at < FORWARD_AT_ONCE; at++)
+        if (one->flights[at].on && one->flights[at].on->lane != from)
+            one->flights[at].on->lane->outrun_us += now_us - one->sent_us;
+    forward_landed(self, one, found, now_us);
+    forward_forget(self, one);
+}
+
+static uint32_t clamped(const forward *self, uint32_t ttl) {
+    if (ttl > self->most_ttl) ttl = self->most_ttl;
+    return ttl < self->least_ttl ? self->least_ttl : ttl;
+}
+
+static void judge(forward *self, port *on, slot *held, const uint8_t *datagram, size_t size,
+                  int64_t now_us) {
+    answer found;
+    pending *one = held->owner;
+    lane *from = on->lane;
+    enum reply_kind kind = REPLY_ODD;
+    if (one) {
+        kind = reply_read(one->query, one->question_size, datagram, size, &found);
+        int known = kind == REPLY_PLAIN ? cookie_fits(from, &found) : 1;
+        if (kind == REPLY_FOREIGN || !known) {
+            from->malformed += kind == REPLY_FOREIGN;
+            one->lied = 1;
+            return;
+        }
+        if (known < 0 || one->adopted) kind = REPLY_ODD;
+        if (kind == REPLY_PLAIN && (!(found.ttl = clamped(self, found.ttl)) ||
+                                    forward_suspect(self, found.body, found.body_size,
+                                                    found.body_size / found.count)))
+            kind = REPLY_ODD;
+    }
+    held->sent_ms = 0;
+    on->taken--;
+    if (!one) {
+        from->replies++;
+    } else {
+        unsigned flight = flight_of(one, on);
+        one->flights[flight].on = NULL;
+        if (kind == REPLY_PLAIN)
+            won(self, one, from, &found, now_us);
+        else
+            hand_over(self, one, flight, FORWARD_ODD, datagram, size, 0);
+    }
+    port_rest(on, now_us / 1000, &self->dead);
+}
+
+static void stranger(forward *self, port *on) {
+    on->lane->wrong_ids++;
+    for (int i = 0; i < LANE_SLOTS; i++)
+        if (on->slots[i].sent_ms && on->slots[i].owner) on->slots[i].owner->lied = 1;
+    if (++on->wrong >= WRONG_IDS) give_up(self, on, FORWARD_LIED, 0);
+}
+
+static void receive(forward *self, port *on, int64_t now_us) {
+    uint8_t datagram[DRAIN_DATAGRAM];
+    for (int left = on->taken + 1; on->fd >= 0 && left > 0; left--) {
+        ssize_t size = recv(on->fd, datagram, sizeof datagram, MSG_DONTWAIT);
+        if (size < 0) {
+            if (errno != EAGAIN && errno != EINTR) give_up(self, on, FORWARD_REFUSED, errno);
+            return;
+        }
+        slot *held = size < 2 ? NULL : port_slot(on, datagram[0] << 8 | datagram[1]);
+        if (held) judge(self, on, held, datagram, size, now_us);
+        else stranger(self, on);
+        if (on->fd >= 0 && !on->taken) return;
+    }
+}
+
+static void tick(forward *self, int64_t now_ms) {
+    uint64_t times;
+    unsigned live = 0;
+    if (read(self->timer, &times, sizeof times) < 0) return;
+    for (pending *one = self->all, *next; one; one = next) {
+        next = one->next;
+        if (one->adopted) {
+            if (now_ms - one->sent_us / 1000 > LANE_WAIT_MS) forward_forget(self, one);
+        } else if (one->due_ms <= now_ms) {
+            hand_over(self, one, one->flights[0].on ? 0 : 1, FORWARD_SILENT, NULL, 0, 0);
+        }
+    }
+    for (unsigned at = 0; at < LANES; at++) {
+        lane_tidy(&self->lanes[at], now_ms, &self->dead);
+        live += self->lanes[at].live;
+    }
+    if (!self->all && !live) set_ticking(self, 0);
+}
+
+void forward_turn(forward *self, int64_t now_us) {
+    struct epoll_event events[EVENTS];
+    for (int turn = 0; turn < TURNS; turn++) {
+        int count = epoll_wait(self->epoll, events, EVENTS, 0);
+        for (int i = 0; i < count; i++) {
+            port *on = events[i].data.ptr;
+            if (!on) tick(self, now_us / 1000);
+            else if (on->fd >= 0) receive(self, on, now_us);
+        }
+        bury(self);
+        if (count < EVENTS) break;
+    }
+}

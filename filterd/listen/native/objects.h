@@ -1,0 +1,90 @@
+/* The Python objects of the native path and what they need of each other. */
+#ifndef FILTERD_OBJECTS_H
+#define FILTERD_OBJECTS_H
+
+#define PY_SSIZE_T_CLEAN
+#define _GNU_SOURCE
+#include <Python.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <time.h>
+
+#include "forward.h"
+#include "refusal.h"
+
+/* Under AddressSanitizer the octets behind a datagram are out of bounds (tests/fuzz/sanitized.py). */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define FENCE(at, size) ASAN_POISON_MEMORY_REGION(at, size)
+#define OPEN(at, size) ASAN_UNPOISON_MEMORY_REGION(at, size)
+#else
+#define FENCE(at, size) (void)0
+#define OPEN(at, size) (void)0
+#endif
+
+typedef struct {
+    PyObject_HEAD
+    memo table;
+    Py_buffer counters;
+} Memo;
+
+typedef struct Forward Forward;
+
+/* One UDP socket. */
+typedef struct {
+    PyObject_HEAD
+    Memo *memo;
+    Forward *forward; /* NULL: questions the memo does not know are Python's */
+    int fd, number, refuses;
+    Py_ssize_t silent_at, rcodes_at; /* counters of what is malformed */
+    struct mmsghdr in[DRAIN_BATCH], out[DRAIN_BATCH];
+    struct iovec in_vec[DRAIN_BATCH], out_vec[DRAIN_BATCH];
+    struct sockaddr_storage from[DRAIN_BATCH];
+    uint8_t control[DRAIN_BATCH][DRAIN_CONTROL];
+    uint8_t queries[DRAIN_BATCH][DRAIN_DATAGRAM], replies[DRAIN_BATCH][DRAIN_DATAGRAM];
+} Drain;
+
+/* Responses that go out together, all by the same socket. */
+typedef struct {
+    int fd, count;
+    struct mmsghdr heads[DRAIN_BATCH];
+    struct iovec vecs[DRAIN_BATCH];
+    struct sockaddr_in6 names[DRAIN_BATCH];
+    uint8_t control[DRAIN_BATCH][DRAIN_CONTROL];
+    uint8_t responses[DRAIN_BATCH][REPLY_RESPONSE];
+} outgoing;
+
+struct Forward {
+    PyObject_HEAD
+    forward flow;
+    Memo *memo;
+    PyObject *judge, *refresh, *listed; /* callables; `listed` None: no address lists */
+    PyObject *events;                   /* a list while `run` is at work */
+    outgoing out;
+};
+
+extern PyType_Spec memo_spec, drain_spec, forward_spec;
+
+static inline int64_t clock_us(void) {
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (int64_t)at.tv_sec * 1000000 + at.tv_nsec / 1000;
+}
+
+/* What to do with a query the memo does not know: the size of its response in `out`, 0: Python's,
+ * -1: it is being asked upstream. `head` is the message it came in. */
+Py_ssize_t forward_take(Forward *self, Drain *by, asked *one, const struct msghdr *head,
+                        int64_t now_us, uint8_t *out);
+void forward_flush(Forward *self);
+PyObject *forward_run(Forward *self, PyObject *unused);
+
+/* What `harvest` gives of a table: (rules, question, uses, tags), counted from nought again. */
+PyObject *memo_rows(memo *table);
+
+/* The token to answer a query with; see Drain.send. Its size. */
+size_t drain_token(const void *name, size_t name_size, const void *control, size_t control_size,
+                   uint8_t *token);
+enum { DRAIN_TOKEN = 1 + sizeof(struct sockaddr_storage) + DRAIN_CONTROL };
+
+#endif

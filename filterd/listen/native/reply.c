@@ -1,0 +1,136 @@
+/* See reply.h. Every read is behind a check of what is left. */
+#include "reply.h"
+
+#include <string.h>
+
+#include "drain.h"
+
+enum { HEADER = 12, FIXED = 10, TYPE_A = 1, TYPE_AAAA = 28, TYPE_OPT = 41, OPTION_COOKIE = 10 };
+
+static unsigned get16(const uint8_t *at) { return at[0] << 8 | at[1]; }
+
+static uint32_t get32(const uint8_t *at) {
+    return (uint32_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3];
+}
+
+static int internal4(const uint8_t *a) {
+    if (a[0] == 0 || a[0] == 10 || a[0] == 127 || a[0] >= 224) return 1;
+    if (a[0] == 172) return (a[1] & 0xf0) == 16;
+    if (a[0] == 192) return a[1] == 168;
+    if (a[0] == 169) return a[1] == 254;
+    return a[0] == 100 && (a[1] & 0xc0) == 64;
+}
+
+/* IPv4 inside IPv6: mapped, compatible, translated (RFC 4291, RFC 6052, RFC 8215). */
+static int wrapped4(const uint8_t *a) {
+    static const uint8_t heads[][12] = {{0},
+                                        {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff},
+                                        {0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0},
+                                        {0, 0x64, 0xff, 0x9b}};
+    static const uint8_t local[6] = {0, 0x64, 0xff, 0x9b, 0, 1};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        if (!memcmp(a, heads[i], 12)) return internal4(a + 12);
+    return !memcmp(a, local, sizeof local);
+}
+
+int reply_internal(const uint8_t *a, size_t size) {
+    if (size == 4) return internal4(a);
+    if (size != 16) return 1;
+    if ((a[0] & 0xfe) == 0xfc || a[0] == 0xff || (a[0] == 0xfe && a[1] >= 0x80)) return 1;
+    if (!a[0]) return wrapped4(a);
+    return a[0] == 0x20 && a[1] == 2 && internal4(a + 2); /* 6to4, RFC 3056 */
+}
+
+static int same_but_case(const uint8_t *one, const uint8_t *other, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        uint8_t a = one[i], b = other[i];
+        if (a != b && ((a ^ b) != 32 || (uint8_t)((a | 32) - 'a') > 25)) return 0;
+    }
+    return 1;
+}
+
+/* The OPT at `at`, which must be the message's end: nothing in it but a COOKIE. */
+static int plain_opt(const uint8_t *reply, size_t size, size_t at, answer *found) {
+    if (size - at < 1 + FIXED || reply[at] || get16(reply + at + 1) != TYPE_OPT) return 0;
+    if (reply[at + 5] || reply[at + 6]) return 0; /* a higher rcode, another version */
+    size_t length = get16(reply + at + 9);
+    const uint8_t *option = reply + at + 1 + FIXED;
+    if (size - at - 1 - FIXED != length) return 0;
+    if (!length) return 1;
+    if (length < 4 || get16(option) != OPTION_COOKIE || get16(option + 2) != length - 4) return 0;
+    if (length - 4 > COOKIE_MOST) return 0;
+    found->cookie_size = length - 4;
+    memcpy(found->cookie, option + 4, length - 4);
+    return 1;
+}
+
+/* One address record of the question's own name; where it ends, or 0. */
+static size_t read_address(const uint8_t *reply, size_t size, size_t at, unsigned type,
+                           answer *found) {
+    size_t width = type == TYPE_A ? 4 : 16, whole = 2 + FIXED + width;
+    const uint8_t *record = reply + at;
+    if (size - at < whole || record[0] != 0xc0 || record[1] != HEADER) return 0;
+    if (get16(record + 2) != type || get16(record + 4) != 1 || get16(record + 10) != width) return 0;
+    if (reply_internal(record + 12, width)) return 0;
+    for (size_t other = 12; other < found->body_size; other += whole)
+        if (!memcmp(found->body + other, record + 12, width)) return 0;
+    uint32_t ttl = get32(record + 6);
+    if (ttl > 0x7fffffff) ttl = 0; /* RFC 2181 section 8 */
+    if (ttl < found->ttl) found->ttl = ttl;
+    memcpy(found->body + found->body_size, record, whole);
+    memset(found->body + found->body_size + 6, 0, 4);
+    found->body_size += whole;
+    return at + whole;
+}
+
+static enum reply_kind fit(const uint8_t *query, size_t question, const uint8_t *reply, size_t size) {
+    if (size < HEADER || (reply[2] & 0xf8) != 0x80) return REPLY_FOREIGN;
+    if (size == HEADER) return REPLY_ODD; /* an old server's refusal of OPT, perhaps */
+    if (get16(reply + 4) != 1 || size < HEADER + question) return REPLY_FOREIGN;
+    if (memcmp(reply + HEADER + question - 4, query + HEADER + question - 4, 4)) return REPLY_FOREIGN;
+    if (!same_but_case(reply + HEADER, query + HEADER, question - 4)) return REPLY_FOREIGN;
+    return memcmp(reply + HEADER, query + HEADER, question) ? REPLY_ODD : REPLY_PLAIN;
+}
+
+enum reply_kind reply_read(const uint8_t *query, size_t question, const uint8_t *reply, size_t size,
+                           answer *found) {
+    enum reply_kind kind = fit(query, question, reply, size);
+    if (kind != REPLY_PLAIN) return kind;
+    unsigned type = get16(query + HEADER + question - 4), records = get16(reply + 6);
+    if (type != TYPE_A && type != TYPE_AAAA) return REPLY_ODD;
+    if ((reply[2] & 2) || (reply[3] & 15)) return REPLY_ODD; /* cut, or another rcode */
+    if (!records || records > REPLY_RECORDS || get16(reply + 8) || get16(reply + 10) > 1)
+        return REPLY_ODD;
+    found->ttl = 0x7fffffff;
+    found->body_size = found->cookie_size = 0;
+    found->count = records;
+    found->ad = reply[3] >> 5 & 1;
+    size_t at = HEADER + question;
+    for (unsigned i = 0; i < records; i++)
+        if (!(at = read_address(reply, size, at, type, found))) return REPLY_ODD;
+    if (!get16(reply + 10)) return at == size ? REPLY_PLAIN : REPLY_ODD;
+    return plain_opt(reply, size, at, found) ? REPLY_PLAIN : REPLY_ODD;
+}
+
+size_t reply_write(const uint8_t *query, size_t question, int variant, size_t room,
+                   const uint8_t *body, size_t body_size, int ad, uint32_t ttl, uint8_t *out) {
+    static const uint8_t opt[11] = {0, 0, TYPE_OPT, 0x04, 0xd0};
+    size_t records = HEADER + question, end = records + body_size;
+    size_t stride = 12 + (get16(query + records - 4) == TYPE_A ? 4 : 16);
+    if (end + (variant & WITH_OPT ? sizeof opt : 0) > room) return 0;
+    memcpy(out, query, records);
+    out[2] = 0x81; /* QR, RD */
+    out[3] = 0x80 | (variant & WITH_CD ? 0x10 : 0) |
+             (ad && variant & (WITH_AD | WITH_DO) ? 0x20 : 0);
+    memset(out + 4, 0, 8);
+    out[5] = 1;
+    out[7] = body_size / stride;
+    if (body_size) memcpy(out + records, body, body_size);
+    for (size_t at = records + 6; at < end; at += stride)
+        out[at] = ttl >> 24, out[at + 1] = ttl >> 16, out[at + 2] = ttl >> 8, out[at + 3] = ttl;
+    if (!(variant & WITH_OPT)) return end;
+    out[11] = 1;
+    memcpy(out + end, opt, sizeof opt);
+    if (variant & WITH_DO) out[end + 7] = 0x80;
+    return end + sizeof opt;
+}
