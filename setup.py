@@ -7,13 +7,20 @@ specification of the native one; `filterd_build_info{compiled}` shows which of t
 from setuptools import Extension, setup
 
 PARTS = ("drain", "forward", "lanes", "memo", "refusal", "reply")
-OBJECTS = ("drain_object", "forward_events", "forward_object", "forward_take", "memo_object")
+MORE = (
+    "forward_send",
+    "drain_object",
+    "forward_events",
+    "forward_object",
+    "forward_take",
+    "memo_object",
+)
 
 setup(
     ext_modules=[
         Extension(
             "filterd.listen._native",
-            sources=[f"filterd/listen/native/{name}.c" for name in ("module", *OBJECTS, *PARTS)],
+            sources=[f"filterd/listen/native/{name}.c" for name in ("module", *MORE, *PARTS)],
             depends=[f"filterd/listen/native/{name}.h" for name in (*PARTS, "objects")],
             extra_compile_args=[
                 "-O2",

@@ -38,6 +38,9 @@ class Forward(Protocol):
     def run(self) -> list[Event]:
         """Deal with everything that has come; return what is Python's."""
 
+    def hand_over(self, question: bytes, /) -> Event | None:
+        """Give up a question that is under way; None when it is not."""
+
     def order(self, lanes: list[Lane], until_ms: int, /) -> list[int]:
         """Who is to be asked at once until then, and the numbers of their lanes; none: nobody."""
 

@@ -28,6 +28,7 @@ from filterd.wire.records import name_end
 ORDER_SECONDS = 0.25
 """So long the native part asks the same upstreams; a failure ends it at once."""
 _ROWS_ALONE = -1
+_FAILURES = frozenset({What.SILENT, What.LIED, What.REFUSED})
 
 
 class Places(NamedTuple):
@@ -82,6 +83,7 @@ class Forwarding:
         self.forward = forward
         self._cache.behind = self._recall
         self._handler.placements.answers = forward
+        self._handler.flights.elsewhere = self._yield
         asyncio.get_running_loop().add_reader(forward.fileno(), self._readable)
 
     def close(self) -> None:
@@ -104,7 +106,7 @@ class Forwarding:
         verdict = source.rules.verdict(key, source.asker)
         if not isinstance(verdict, Allowed) or not verdict.shared:
             return None
-        if self._cache.knows(key) or self._handler.is_asking(key):
+        if self._cache.knows(key) or key in self._handler.flights:
             return None
         if not self._plain(key[:-4]):
             return None
@@ -142,12 +144,18 @@ class Forwarding:
         records, ttl, born_ms, ad, uses = found
         return recalled(key, records, ttl, born_ms / 1000, ad), uses
 
+    def _yield(self, key: bytes) -> None:
+        """Go on here with a question that somebody asks whom the native part does not answer."""
+        event = self.forward.hand_over(key) if self.forward is not None else None
+        if event is not None:
+            self._take(event)
+
     def _readable(self) -> None:
         if self.forward is None:
             return
         failed = False
         for event in self.forward.run():
-            failed |= event[0] > What.ODD
+            failed |= event[0] in _FAILURES
             self._take(event)
         if failed:
             self.forward.order([], 0)
@@ -158,7 +166,7 @@ class Forwarding:
             self._pass_on(event)
             return
         heard = self._adopted.get(key)
-        if heard is None and not self._handler.is_asking(key) and lane in self._leads:
+        if heard is None and key not in self._handler.flights and lane in self._leads:
             taken = Handover(self._leads[lane].upstream, query, begun, at_once - 1, lied)
             heard = self._adopt(key, taken)
         self._pass_on(event)
@@ -178,7 +186,7 @@ class Forwarding:
             deadline = taken.begun + EXCHANGE_SECONDS
             return self._upstreams.adopt(question, taken, deadline, ended)
 
-        heard = self._adopted[key] = self._handler.adopt(key, taken.begun, ask)
+        heard = self._adopted[key] = self._handler.flights.adopt(key, taken.begun, ask)
         return heard
 
     def _pass_on(self, event: Event) -> None:

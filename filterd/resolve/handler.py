@@ -31,8 +31,6 @@ from filterd.resolve.ports import Clock, Exchanger
 from filterd.resolve.source import Limits
 from filterd.resolve.telling import Teller, Told
 from filterd.resolve.via import Via
-from filterd.upstream.handover import Heard
-from filterd.upstream.question import Told as UpstreamTold
 from filterd.wire import constants as c
 from filterd.wire import edns
 from filterd.wire.names import to_wire
@@ -79,18 +77,18 @@ class Handler:
         self.cookies = Cookies(equipment.cookie_secret)
         self.teller = Teller(equipment.counters, equipment.memo, equipment.seen, self.cookies)
         self._allowance = Allowance(equipment.limits, self.cookies, equipment.counters)
-        self._flights: Flights[Asked] = Flights(
+        self.flights: Flights[Asked] = Flights(
             equipment.exchanger,
             equipment.cache,
             equipment.clamp,
             equipment.monotonic,
             self._landed,
         )
-        self._finder = Finder(equipment.cache, self._flights, equipment.counters, equipment.limits)
+        self._finder = Finder(equipment.cache, self.flights, equipment.counters, equipment.limits)
 
     async def finish(self, seconds: float) -> None:
         """Wait at most so long for what is being asked upstream."""
-        await self._flights.finish(seconds)
+        await self.flights.finish(seconds)
 
     def try_answer(
         self, wire: bytes, address: bytes, now: float, via: Via, token: object = None
@@ -118,14 +116,6 @@ class Handler:
             return self._respond(asked, now, None)
         except Exception:
             return wire[:2] + self._broken(query, via)
-
-    def is_asking(self, key: bytes) -> bool:
-        """Whether an upstream is being asked this by way of `try_answer`."""
-        return key in self._flights
-
-    def adopt(self, key: bytes, begun: float, ask: Callable[[UpstreamTold], Heard]) -> Heard:
-        """Let queries for `key` wait for an exchange that native forwarding began."""
-        return self._flights.adopt(key, begun, ask)
 
     def _landed(self, asked: Asked, arrived: Cached) -> None:
         """What `asked` waited for is here: take all the steps again with it in hand."""

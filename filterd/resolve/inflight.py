@@ -70,6 +70,8 @@ class Flights(Generic[Waiter]):
         self._landed = landed
         self._flights: dict[bytes, _Flight[Waiter]] = {}
         self._empty: asyncio.Event | None = None
+        self.elsewhere: Callable[[bytes], None] | None = None
+        """Told of a question before it is asked: if it is under way outside, `adopt` is called."""
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -83,6 +85,9 @@ class Flights(Generic[Waiter]):
         `stale`: there is an old answer to give if this one takes too long.
         """
         flight = self._flights.get(key)
+        if flight is None and self.elsewhere is not None:
+            self.elsewhere(key)
+            flight = self._flights.get(key)
         # an exchange that was handed over counts as the first waiter's own
         joined = flight is not None and not (flight.adopted and not flight.waiting)
         if flight is None:

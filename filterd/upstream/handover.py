@@ -20,6 +20,7 @@ class What(enum.IntEnum):
     SILENT = 1
     LIED = 2
     REFUSED = 3
+    WANTED = 4
 
 
 class Lead(NamedTuple):

@@ -23,7 +23,7 @@ enum {
     FORWARD_WINDOW_MS = 10
 };
 
-enum forward_what { FORWARD_ODD, FORWARD_SILENT, FORWARD_LIED, FORWARD_REFUSED };
+enum forward_what { FORWARD_ODD, FORWARD_SILENT, FORWARD_LIED, FORWARD_REFUSED, FORWARD_WANTED };
 
 /* A client's query as it came, and what its answer is counted as. */
 typedef struct waiter {
@@ -85,9 +85,13 @@ void forward_close(forward *self);
 pending *forward_find(forward *self, const uint8_t *question, size_t size);
 /* Send a new question; NULL when nothing can be sent. */
 pending *forward_start(forward *self, const uint8_t *question, size_t size, int64_t now_us);
+/* Whether the timer runs: while anything is under way or open. */
+void forward_ticking(forward *self, int on);
 /* Wait for replies for at most no time; tells `forward_landed` and `forward_event`. */
 void forward_turn(forward *self, int64_t now_us);
 void forward_forget(forward *self, pending *one);
+/* Somebody whom only Python can answer asks the same: tells `forward_event`. */
+void forward_yield(forward *self, pending *one);
 
 void waiter_free(forward *self, waiter *one);
 /* Whether an address list has one of these. */

@@ -48,6 +48,26 @@ void forward_event(forward *flow, pending *one, unsigned flight, enum forward_wh
                             one->lied ? Py_True : Py_False, rows));
 }
 
+/* hand_over(question) -> what `run` would give for it, or None when it is not under way here. */
+PyObject *forward_hand_over(Forward *self, PyObject *question) {
+    char *bytes;
+    Py_ssize_t size;
+    if (PyBytes_AsStringAndSize(question, &bytes, &size)) return NULL;
+    pending *one = size < 5 || size > MEMO_QUESTION
+        ? NULL : forward_find(&self->flow, (uint8_t *)bytes, size);
+    if (!one) Py_RETURN_NONE;
+    PyObject *outer = self->events, *event = NULL;
+    if (!(self->events = PyList_New(0))) return self->events = outer, NULL;
+    forward_yield(&self->flow, one);
+    if (PyList_GET_SIZE(self->events)) {
+        event = PyList_GET_ITEM(self->events, 0);
+        Py_INCREF(event);
+    }
+    Py_SETREF(self->events, outer);
+    if (event) return event;
+    Py_RETURN_NONE;
+}
+
 /* run() -> [(what, question, lane, query, datagram, errno, sent, at once, lied, rows)]: everything
  * that has come from upstreams is dealt with; these are Python's. `what` -1: only the rows. */
 PyObject *forward_run(Forward *self, PyObject *unused) {

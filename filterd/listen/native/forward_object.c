@@ -222,6 +222,7 @@ static PyMethodDef forward_methods[] = {
     {"answered", (PyCFunction)forward_answered, METH_O, NULL},
     {"flush", (PyCFunction)forward_flush_py, METH_NOARGS, NULL},
     {"harvest", (PyCFunction)forward_harvest, METH_NOARGS, NULL},
+    {"hand_over", (PyCFunction)forward_hand_over, METH_O, NULL},
     {"run", (PyCFunction)forward_run, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL}};
 static PyGetSetDef forward_fields[] = {{"weight", (getter)forward_weight, NULL, NULL, NULL},

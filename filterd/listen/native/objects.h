@@ -78,6 +78,7 @@ Py_ssize_t forward_take(Forward *self, Drain *by, asked *one, const struct msghd
                         int64_t now_us, uint8_t *out);
 void forward_flush(Forward *self);
 PyObject *forward_run(Forward *self, PyObject *unused);
+PyObject *forward_hand_over(Forward *self, PyObject *question);
 
 /* What `harvest` gives of a table: (rules, question, uses, tags), counted from nought again. */
 PyObject *memo_rows(memo *table);

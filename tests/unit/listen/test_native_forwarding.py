@@ -81,6 +81,23 @@ async def test_fifty_who_ask_the_same_are_one_question(upstream: LyingUpstream) 
         assert (box.single("inflight_joined"), box.single("cache_misses")) == (49, 51)
 
 
+async def test_who_asks_in_another_way_waits_for_the_same_question(
+    upstream: LyingUpstream,
+) -> None:
+    async with Box(pupils_without({}), (upstream.url,), True) as box:
+        before = len(upstream.log)
+        ways = [{"do": None}, {"source": "127.0.11.77"}, {"do": True}, {"source": "127.0.14.1"}]
+        asked = [box.ask("hold.ways.example", **way) for way in ways]  # type: ignore[arg-type]
+        waiting = asyncio.gather(*asked)
+        async with asyncio.timeout(5):
+            while box.single("cache_misses") < 3:  # strangers are the handler's, and wait with us
+                await asyncio.sleep(0.01)
+        upstream.release()
+        answers = await waiting
+        assert {answer.answer[0][0].to_text() for answer in answers} == {"192.0.2.1"}
+        assert len(upstream.log) == before + 1
+
+
 async def test_who_asks_again_is_answered_from_what_is_kept(upstream: LyingUpstream) -> None:
     async with Box(pupils_without({"kept.example": block()}), (upstream.url,), True) as box:
         await box.ask("a.other.example")

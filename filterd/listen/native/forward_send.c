@@ -1,0 +1,101 @@
+/* Sending a question for native forwarding: id, port, letter case and cookie as in upstream.udp. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "forward.h"
+
+/* `size` octets of chance; 0 when the kernel has none. */
+static int draw(forward *self, void *to, size_t size) {
+    if (self->chance_left < size) {
+        if (getrandom(self->chance, sizeof self->chance, 0) != sizeof self->chance) return 0;
+        self->chance_left = sizeof self->chance;
+    }
+    self->chance_left -= size;
+    memcpy(to, self->chance + self->chance_left, size);
+    memset(self->chance + self->chance_left, 0, size);
+    return 1;
+}
+
+/* The question with its letters' case drawn (0x20), behind a header, before an OPT with DO. */
+static int build(forward *self, pending *one, const uint8_t *question, size_t size, int mixed) {
+    static const uint8_t header[12] = {[2] = 1, [3] = 0x20, [5] = 1, [11] = 1}; /* RD, AD */
+    uint8_t *name = one->query + 12, bits[32];
+    memcpy(one->query, header, 12);
+    memcpy(name, question, size);
+    if (mixed && !draw(self, bits, sizeof bits)) return 0;
+    for (size_t i = 0; mixed && i < size - 4; i++)
+        if ((uint8_t)(name[i] - 'a') < 26 && bits[i / 8] >> i % 8 & 1) name[i] -= 32;
+    one->question_size = size;
+    return 1;
+}
+
+/* The OPT of this upstream (1232 octets, DO, COOKIE); the size of the whole query. */
+static size_t put_opt(pending *one, const lane *to) {
+    uint8_t *at = one->query + 12 + one->question_size;
+    const uint8_t opt[15] = {0,    0, 41, 0x04, 0xd0, 0, 0, 0x80, 0, 0, to->cookie_size + 4,
+                             0,    10, 0, to->cookie_size};
+    memcpy(at, opt, sizeof opt);
+    memcpy(at + sizeof opt, to->cookie, to->cookie_size);
+    return at + sizeof opt + to->cookie_size - one->query;
+}
+
+static int send_to(forward *self, pending *one, lane *to, unsigned flight, int64_t now_ms) {
+    uint32_t chance[2];
+    if (!draw(self, chance, sizeof chance)) return 0;
+    port *on = lane_port(to, self->epoll, chance[0], now_ms);
+    if (!on) return 0;
+    uint16_t id = chance[1] >> 8;
+    while (port_slot(on, id)) id++;
+    one->query[0] = id >> 8, one->query[1] = id;
+    size_t size = put_opt(one, to);
+    if (flight == 0) one->query_size = size;
+    if (send(on->fd, one->query, size, MSG_DONTWAIT) < 0) {
+        port_rest(on, now_ms, &self->dead);
+        return 0;
+    }
+    slot *free_slot = on->slots;
+    while (free_slot->sent_ms) free_slot++;
+    *free_slot = (slot){one, now_ms, id};
+    on->taken++;
+    on->uses++;
+    to->sent++;
+    one->flights[flight].on = on;
+    one->flights[flight].id = id;
+    one->flights[flight].lane = to - self->lanes;
+    return 1;
+}
+
+static void chain(forward *self, pending *one, const uint8_t *question) {
+    pending **bucket;
+    memcpy(one->question, question, one->question_size);
+    one->hash = memo_hash(&self->answers, 0, 0, question, one->question_size);
+    bucket = &self->by_question[one->hash % FORWARD_PENDING];
+    one->chained = *bucket;
+    *bucket = one;
+    one->next = self->all;
+    one->back = &self->all;
+    if (self->all) self->all->back = &one->next;
+    self->all = one;
+    self->count++;
+}
+
+pending *forward_start(forward *self, const uint8_t *question, size_t size, int64_t now_us) {
+    int64_t now_ms = now_us / 1000, patience = 0;
+    pending *one = self->count < FORWARD_PENDING ? calloc(1, sizeof *one) : NULL;
+    if (!one) return NULL;
+    int mixed = 1;
+    for (unsigned at = 0; at < self->at_once; at++) mixed &= self->order[at]->keeps_case;
+    if (!build(self, one, question, size, mixed)) return free(one), NULL;
+    for (unsigned at = 0; at < self->at_once; at++) {
+        if (!send_to(self, one, self->order[at], at, now_ms)) continue;
+        one->at_once++;
+        if (self->order[at]->patience_ms > patience) patience = self->order[at]->patience_ms;
+    }
+    if (!one->at_once) return free(one), NULL;
+    one->sent_us = now_us;
+    one->due_ms = now_ms + patience;
+    chain(self, one, question);
+    forward_ticking(self, 1);
+    return one;
+}
