@@ -49,7 +49,7 @@ bench: $(VENV)/.installed-dev  ## filterd beside its peers in one run (BENCH_ARG
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 conformance: $(VENV)/.installed-dev  ## filterd beside its peers, property by property → docs/conformance.md
-	@./tests/prepare
+	@./tests/prepare dnsdist pdns-recursor
 	$(BIN)/python -m tests.conformance $(CONFORMANCE_ARGS)
 
 bench-path bench-reload bench-growth: $(VENV)/.installed-dev  ## one part of it: steps, reload under load, growth

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import platform
 import resource
 import sys
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.conformance import figures
-from tests.lab.forwarders import PEERS, Forwarder, forwarding
+from tests.conformance.served import Subject, filterd, peer
+from tests.lab.forwarders import PEERS
+from tests.lab.hostile_upstream import HostileUpstream
 from tests.lab.lying_upstream import LyingUpstream
-from tests.lab.running import ROOT, RunningFilterd
+from tests.lab.quick_upstream import quick_upstream
+from tests.lab.running import ROOT
 from tests.lab.signed import signed_upstream
 
 OUT = ROOT / "docs" / "conformance.md"
@@ -24,7 +28,7 @@ TEXT = """# Conformance
 Written by `make conformance`, which measures filterd and its peers with the same scripts, on the
 same machine, in the same run. Do not edit: run it again.
 
-- Date: {date} · {machine}, load average {load} when it began
+- Date: {date} · {machine}, load average {load}
 - Versions: {versions}
 - Each server is a plain forwarder to the same upstream, as it comes besides what a forwarder on
   loopback needs (`tests/lab/forwarders.py`). dnsmasq runs with `--proxy-dnssec`. Debian's versions
@@ -37,7 +41,17 @@ pass all of it, or the laboratory is wrong) · differences in `transparency.py` 
 question, answer, authority, EDNS; of truncated replies rcode and TC) against a validating unbound
 with a signed zone · lies in `lies.py` against `tests/lab/lying_upstream.py` · connections in
 `streams.py` · malformed messages in `robustness.py`: {malformed:,} generated ones and the same with
-QR cleared, beside a stream of good questions.
+QR cleared, beside a stream of good questions · the 54 broken queries in `broken.py` · processor
+time of one message, as the kernel counts it, in `heavy.py` · floods of one client beside questions
+of another in `floods.py`, 2,000 a second for 4 seconds · kills in `killed.py`.
+
+The stream of good questions is a process of its own that asks 500 a second on time, whether answers
+come or not, and takes the kernel's time of arrival (`beside.py`). A question without an answer
+within a second, and SERVFAIL, count as lost.
+
+**To reproduce:** `make conformance` on Debian 12 or 13, as root once so that the peers can be
+installed (`tests/prepare` lists them); some ten minutes, nothing else running. One column less:
+`make conformance CONFORMANCE_ARGS="--peers unbound named"`.
 
 What a filter must do differently is not counted as a difference: filterd takes `ech` out of HTTPS
 records, answers special names itself, and blocks. The private addresses of the row above are a
@@ -51,36 +65,27 @@ load is above the number of cores; counts do not depend on it.
 {failed}"""
 
 
-def filterd_figures(folder: Path, signed: int) -> dict[str, str]:
-    """filterd as `filterd run` starts it, once for each upstream."""
+def measured(subject: Subject, default: Subject, folder: Path, signed: int) -> dict[str, str]:
+    """Every figure of one server, once for each upstream; `default`: as many workers as cores."""
     found: dict[str, str] = {}
-    for number, upstream in enumerate((signed, None)):
-        home = folder / f"filterd{number}"
-        home.mkdir()
-        with LyingUpstream() as lying:
-            url = lying.url if upstream is None else f"udp://127.0.0.1:{upstream}"
-            running = RunningFilterd(home, {"upstreams": [url], "workers": 1})
-            try:
-                running.start()
-                assert running.process is not None
-                if upstream is not None:
-                    found |= figures.of_signed(running.port, upstream)
-                else:
-                    found |= figures.of_lying(running.port, running.process.pid, lying)
-            finally:
-                running.stop()
-    return found
-
-
-def peer_figures(peer: Forwarder, folder: Path, signed: int) -> dict[str, str]:
-    """A peer, once for each upstream."""
-    with forwarding(peer, folder / f"{peer.program}0", signed) as started:
-        found = figures.of_signed(started.port, signed)
-    with (
-        LyingUpstream() as lying,
-        forwarding(peer, folder / f"{peer.program}1", lying.address[1]) as started,
-    ):
-        return found | figures.of_lying(started.port, started.process.pid, lying)
+    hostile = HostileUpstream()
+    with LyingUpstream() as lying, subject.serve(folder / "lying", lying.address[1]) as server:
+        with (
+            subject.serve(folder / "signed", signed) as beside,
+            ThreadPoolExecutor(1) as pool,
+        ):  # what is counted or waited for does not depend on what else runs
+            counted = pool.submit(figures.of_signed, beside, signed)
+            found |= figures.of_lying(server, lying)
+            found |= counted.result()
+        found |= figures.of_crowds(server)
+    with hostile.serving() as up, subject.serve(folder / "hostile", up.address[1]) as server:
+        found |= figures.of_hostile(server, hostile)
+    with quick_upstream() as quick:
+        with subject.serve(folder / "floods", quick.port) as server:
+            found |= figures.of_floods(server, quick)
+        with default.serve(folder / "kills", quick.port) as server:
+            found |= figures.of_kills(server)
+    return found | figures.of_unit(subject.unit)
 
 
 def main() -> int:
@@ -92,29 +97,32 @@ def main() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384), hard))
     found: dict[str, dict[str, str]] = {}
-    load = f"{os.getloadavg()[0]:.1f}"
+    load, began = f"{os.getloadavg()[0]:.1f}", time.monotonic()
     versions, failed = ["filterd this tree"], []
-    with contextlib.ExitStack() as on:
-        scratch = on.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))
+    with tempfile.TemporaryDirectory(prefix="conformance-") as scratch:
         folder = Path(scratch)
         (folder / "signed").mkdir()
-        signed = on.enter_context(signed_upstream(folder / "signed"))
-        print("filterd …", file=sys.stderr, flush=True)
-        found["filterd"] = filterd_figures(folder, signed)
-        for peer in PEERS:
-            if peer.program not in chosen.peers or peer.installed is None:
-                failed.append(f"{peer.title} is not installed here.")
-                continue
-            print(f"{peer.title} …", file=sys.stderr, flush=True)
-            versions.append(f"{peer.title} {peer.installed}")
-            try:
-                found[peer.title] = peer_figures(peer, folder, signed)
-            except (RuntimeError, OSError) as error:
-                failed.append(f"{peer.title} could not be measured: {error}")
+        with signed_upstream(folder / "signed") as signed:
+            print("filterd …", file=sys.stderr, flush=True)
+            one, default = filterd(1), filterd("auto")
+            found["filterd"] = measured(one, default, folder / "filterd", signed)
+            for each in PEERS:
+                if each.program not in chosen.peers or each.installed is None:
+                    failed.append(f"{each.title} is not installed here.")
+                    continue
+                print(f"{each.title} …", file=sys.stderr, flush=True)
+                versions.append(f"{each.title} {each.installed}")
+                try:
+                    subject = peer(each)
+                    found[each.title] = measured(subject, subject, folder / each.program, signed)
+                except (RuntimeError, OSError, AssertionError) as error:
+                    failed.append(f"{each.title} could not be measured: {error}")
     text = TEXT.format(
         date=datetime.now(UTC).strftime("%Y-%m-%d"), table=figures.table(found),
         machine=f"Linux {platform.machine()}, {os.cpu_count()} cores", malformed=figures.MALFORMED,
-        versions=" · ".join(versions), load=load, failed="".join(f"\n{line}\n" for line in failed),
+        versions=" · ".join(versions), load=f"{load} when it began, {os.getloadavg()[0]:.1f} at "
+        f"the end {(time.monotonic() - began) / 60:.0f} minutes later",
+        failed="".join(f"\n{line}\n" for line in failed),
     )  # fmt: skip
     chosen.out.write_text(text, "utf-8")
     print(text)

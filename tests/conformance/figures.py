@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tests.conformance import compliance, lies, robustness, streams, transparency
+from tests.conformance import (
+    broken,
+    compliance,
+    floods,
+    heavy,
+    killed,
+    lies,
+    robustness,
+    streams,
+    transparency,
+)
+from tests.conformance.beside import good_questions
+from tests.conformance.served import Server
+from tests.lab.hostile_upstream import HostileUpstream
 from tests.lab.lying_upstream import LyingUpstream
 from tests.lab.packets import query, udp_ask
+from tests.lab.quick_upstream import QuickUpstream
 
 QUESTIONS = 2000
+PATIENCE = 33.0
+"""So long a connection is watched, in seconds; the peers' longest timer is 30."""
 MALFORMED = 9_774
 
 
@@ -44,19 +63,37 @@ ROWS = (
     Row("close_half", "Seconds an unfinished TCP message is kept", "2–3"),
     Row("close_idle", "Seconds a silent TCP connection is kept", "10"),
     Row("pipeline", "Fast answers overtake a slow one on one connection", "yes"),
-    Row("alive", "Alive after malformed messages", "yes"),
+    Row("broken", "Queries broken in 54 ways: FORMERR + silence", "54"),
+    Row("alive", "Alive after 19,500 malformed messages", "yes"),
     Row("lost", "Good questions lost meanwhile", "0"),
-    Row("p99", "p99 of good questions in ms, before → meanwhile", "the same"),
+    Row("p99", "p99 of good questions in ms, before → meanwhile", "< 2×"),
     Row("growth", "Memory grown meanwhile, MiB", "< 10"),
+    Row("heavy_query", "Most processor time for one hostile query of legal size, ms", "≤ 20"),
+    Row("heavy_reply", "… for one hostile reply of an upstream, ms", "≤ 20"),
+    Row("silent", "2,000 random names/s of a zone without servers: p99 of others in ms", "< 2×"),
+    Row("silent_new", "… others' names that nobody asked before: lost of 200", "0"),
+    Row("referrals", "2,000 names/s answered with 34-fold referrals: p99 of others in ms", "< 2×"),
+    Row("referrals_new", "… others' names that nobody asked before: lost of 200", "0"),
+    Row("fanout", "… upstream questions for each of them", "≤ 1"),
+    Row("burst", "1,000 held-back answers let go at once: KiB on one address in 10 ms", "≤ 128"),
+    Row(
+        "killed", "Lost in 3,000 questions over three kill -9 (peers: started again at once)", "≤ 1"
+    ),
+    Row("exposure", "Exposure of the unit by systemd-analyze, 0–10", "≤ 1.5"),
 )
 _YES = {True: "yes", False: "no"}
+NAME = "good.streams.example"
 
 
-def of_signed(port: int, upstream: int) -> dict[str, str]:
+def of_signed(server: Server, upstream: int) -> dict[str, str]:
     """The figures that need the signed upstream."""
+    port = server.port
+    refused = broken.send(port)
+    right = refused.formerr + refused.silent - len(refused.wrong)
     figures = {
         "flags_edns": str(compliance.run(port, compliance.FLAGS_AND_EDNS).passed),
         "types": str(compliance.run(port, compliance.RECORD_TYPES).passed),
+        "broken": f"{refused.formerr} + {refused.silent}" + (" ✗" if right < 54 else ""),
     }
     for transport in ("udp", "tcp"):
         compared = transparency.compare(upstream, port, QUESTIONS, transport == "tcp")
@@ -66,63 +103,102 @@ def of_signed(port: int, upstream: int) -> dict[str, str]:
     return figures
 
 
-def of_lying(port: int, pid: int, upstream: LyingUpstream) -> dict[str, str]:
-    """The figures that need the lying upstream; the harshest come last."""
+def of_lying(server: Server, upstream: LyingUpstream) -> dict[str, str]:
+    """The figures that need the lying upstream; what only waits is measured side by side."""
+    port = server.port
     found = lies.twelve(port)
     ports, idents = lies.ports_of_sixty(port, upstream)
     leaked = lies.options_leaked(port, upstream)
     words = {8: "subnet", 65_001: "unknown", 10: "cookie"}
-    dead = lies.dead_seconds(port)
     figures = {
         "delivered": str(len(found.delivered)),
         "accepted": str(len(found.accepted)),
         "flights": str(lies.queries_for_forty(port, upstream)),
         "ports": f"{ports} / {idents}",
         "leaked": ", ".join(words[code] for code in leaked) or "none",
-        "dead": f"{dead:.1f}" if dead is not None else "> 12",
         "failure_cached": _YES[lies.failure_cached(port, upstream)],
         "private": str(lies.private_let_through(port)),
     }
-    return figures | _streams(port) | _malformed(port, pid)
-
-
-def _streams(port: int) -> dict[str, str]:
-    name = "good.streams.example"
     order = streams.order_of(port, "slow800.s.example", [f"good.s{n}.example" for n in range(5)])
-    half = streams.closed_after(port, streams.half_message())
-    idle = streams.closed_after(port, b"")
-    udp_ask(port, query(name), 3.0)
+    figures["pipeline"] = _YES[len(order) == 6 and order[-1] == 0]
+    with ThreadPoolExecutor(3) as pool:
+        dead = pool.submit(lies.dead_seconds, port)
+        half = pool.submit(streams.closed_after, port, streams.half_message(), PATIENCE)
+        idle = pool.submit(streams.closed_after, port, b"", PATIENCE)
+        seconds = dead.result()
+        figures["dead"] = f"{seconds:.1f}" if seconds is not None else "> 12"
+        figures["close_half"] = _seconds(half.result())
+        figures["close_idle"] = _seconds(idle.result())
+    return figures
+
+
+def of_crowds(server: Server) -> dict[str, str]:
+    """Idle connections and malformed messages, and whether others notice."""
+    return _idle(server.port) | _malformed(server)
+
+
+def _idle(port: int) -> dict[str, str]:
+    udp_ask(port, query(NAME), 3.0)
     with streams.idle_connections(port, streams.IDLE, ["127.0.12.1"]):
-        served = streams.others(port, name)
-    return {
-        "pipeline": _YES[len(order) == 6 and order[-1] == 0],
-        "close_half": _seconds(half),
-        "close_idle": _seconds(idle),
-        "idle_tcp": _YES[served.tcp],
-        "idle_udp": str(served.udp_answered),
-    }
+        served = streams.others(port, NAME)
+    return {"idle_tcp": _YES[served.tcp], "idle_udp": str(served.udp_answered)}
 
 
-def _malformed(port: int, pid: int) -> dict[str, str]:
-    name = "good.stream.example"
-    udp_ask(port, query(name), 3.0)
-    with robustness.good_questions(port, name) as before:
-        for _ in range(500):
-            udp_ask(port, query(name), 1.0)
+def _malformed(server: Server) -> dict[str, str]:
+    port = server.port
+    udp_ask(port, query(NAME), 3.0)
+    with good_questions(port, NAME) as before:
+        time.sleep(3)
     robustness.pelt_apart(port, 2000)
-    memory = robustness.resident_mib(pid)
-    with robustness.good_questions(port, name) as stream:
+    memory = robustness.resident_mib(server.pid)
+    with good_questions(port, NAME) as stream:
         robustness.pelt_apart(port, MALFORMED)
     return {
-        "alive": _YES[udp_ask(port, query(name), 3.0) is not None],
+        "alive": _YES[udp_ask(port, query(NAME), 3.0) is not None],
         "lost": str(stream.lost),
         "p99": f"{before.p99_ms:.1f} → {stream.p99_ms:.1f}",
-        "growth": f"{robustness.resident_mib(pid) - memory:.1f}",
+        "growth": f"{robustness.resident_mib(server.pid) - memory:.1f}",
     }
+
+
+def of_hostile(server: Server, hostile: HostileUpstream) -> dict[str, str]:
+    """What one message costs at most."""
+    queries = heavy.bombs_as_queries(server.port, server.answering())
+    replies = heavy.bombs_as_replies(server.port, server.answering(), hostile)
+    return {
+        "heavy_query": f"{max(0.0, *queries.values()):.1f}",
+        "heavy_reply": f"{max(0.0, *replies.values()):.1f}",
+    }
+
+
+def of_floods(server: Server, upstream: QuickUpstream) -> dict[str, str]:
+    """What others notice of a flood."""
+    udp_ask(server.port, query(floods.CACHED), 3.0)
+    figures = {"burst": f"{floods.burst_octets(server.port, upstream)[0] / 1024:.0f}"}
+    for kind in floods.NAMES:
+        seen = floods.beside(server.port, upstream, kind)
+        lost = f", {seen.cached.lost} lost" if seen.cached.lost else ""
+        figures[kind] = f"{seen.before.p99_ms:.1f} → {seen.cached.p99_ms:.1f}{lost}"
+        figures[f"{kind}_new"] = str(seen.fresh.lost)
+        figures["fanout"] = f"{seen.ratio:.1f}"
+    return figures
+
+
+def of_kills(server: Server) -> dict[str, str]:
+    """What is lost when processes die."""
+    udp_ask(server.port, query(floods.CACHED), 3.0)
+    lost, asked = killed.lost_over_three(server.port, floods.CACHED, server.kill)
+    return {"killed": f"{lost} of {asked}"}
+
+
+def of_unit(unit: Path) -> dict[str, str]:
+    """The unit's own figure."""
+    found = killed.exposure(unit)
+    return {"exposure": f"{found:.1f}" if found is not None else "–"}
 
 
 def _seconds(value: float | None) -> str:
-    return f"{value:.0f}" if value is not None else "> 40"
+    return f"{value:.0f}" if value is not None else f"> {PATIENCE:.0f}"
 
 
 def table(figures: dict[str, dict[str, Any]]) -> str:

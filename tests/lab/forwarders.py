@@ -51,6 +51,7 @@ class Started:
     version: str
     port: int
     process: subprocess.Popen[bytes]
+    command: list[str]
 
 
 def _unbound(folder: Path, port: int, upstream: int) -> list[str]:
@@ -116,15 +117,15 @@ def forwarding(peer: Forwarder, folder: Path, upstream: int) -> Iterator[Started
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     command = peer.setup(folder, port, upstream)
-    path = shutil.which(command[0], path=_PATH) or command[0]
+    command[0] = shutil.which(command[0], path=_PATH) or command[0]
     with (folder / "log").open("wb") as log:
-        child = subprocess.Popen([path, *command[1:]], stdout=log, stderr=log, cwd=folder)
+        child = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
     try:
         deadline = time.monotonic() + 20
         while udp_ask(port, query("www.lab.example"), 0.3) is None:
             if child.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{peer.title}: {(folder / 'log').read_text()[-800:]}")
-        yield Started(peer.title, peer.installed or "?", port, child)
+        yield Started(peer.title, peer.installed or "?", port, child, command)
     finally:
         child.kill()
         child.wait(10)
