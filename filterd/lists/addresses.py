@@ -116,6 +116,9 @@ class AddressTable:
         self._lists = lists
         self._families = {4: _Family(sections, 4), 16: _Family(sections, 6)}
 
+    def __len__(self) -> int:
+        return sum(len(family.what) for family in self._families.values())
+
     def find(self, packed: bytes) -> tuple[Listing, ...]:
         """All rules about a 4- or 16-octet address: of each category the longest prefix first,
         and among equals an exception first."""

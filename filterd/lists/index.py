@@ -168,7 +168,7 @@ class Index:
         """Whether an address list has an address; None when no list has any."""
         if not any(table.lists_addresses for table in self._tables):
             return None
-        return lambda packed: self.address_listing(packed) is not None
+        return lambda packed: bool(self.address_listings(packed))
 
     def with_overlay(self, overlay: Table, digest: str) -> Index:
         """This index with the school's own lists laid over its file; replaces an older overlay."""
