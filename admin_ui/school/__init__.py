@@ -22,4 +22,5 @@ def create_app(call: Call | None = None) -> Flask:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.context_processor(navigation.context)
+    app.after_request(navigation.forget)
     return web.guarded(app, ACCESS, admit)

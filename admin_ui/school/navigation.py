@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from flask import current_app, g, request, url_for
+from flask import Response, current_app, g, request, url_for
 
 from admin_ui.school.access import may
 from admin_ui.shared.control import ask
@@ -62,6 +62,13 @@ def fresh_status() -> dict[str, Any]:
         g.status = {}
     current_app.extensions["filterd_status"] = (time.monotonic(), g.status)
     return dict(g.status)
+
+
+def forget(answer: Response) -> Response:
+    """After whatever may have changed something, the next page asks anew."""
+    if request.method == "POST":
+        current_app.extensions.pop("filterd_status", None)
+    return answer
 
 
 def menu() -> list[dict[str, Any]]:

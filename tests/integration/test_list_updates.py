@@ -387,9 +387,7 @@ def test_the_schools_own_list_acts_at_once(school: School) -> None:
     index = open_index(school.library.store.index.resolve())
     taken = time.monotonic() - began
     found = index.listings(Question(Name("www.own.example"), 1))
-    assert [(one.list, one.file, one.line) for one in found] == [
-        ("local_ads", "local/ads.txt", 1)
-    ]
+    assert [(one.list, one.file, one.line) for one in found] == [("local_ads", "local/ads.txt", 1)]
     assert index.listings(Question(Name("free.example"), 1))[0].exception
     assert index.listings(Question(Name("rw.example"), 1))[0].rewrite is not None
     assert "+" in index.version

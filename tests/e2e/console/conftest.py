@@ -88,7 +88,7 @@ class School:
     def dig(self, name: str, source: str) -> str:
         """`blocked` or `open`, as a device at `source` sees the name."""
         query = dns.message.make_query(name, "A")
-        answer = dns.query.udp(query, "127.0.0.1", port=self.dns, source=source, timeout=3)
+        answer = dns.query.udp(query, "127.0.0.1", port=self.dns, source=source, timeout=10)
         if answer.rcode() == dns.rcode.NXDOMAIN:
             return "blocked"
         return "open" if answer.answer else dns.rcode.to_text(answer.rcode())
@@ -221,7 +221,7 @@ def sign_in(page: Page, school: School, name: str, password: str = PASSWORD) -> 
     if page.url.endswith("/code"):
         page.fill("[name=code]", fresh_code(school.secrets[name]))
         page.click("form .button.main")
-    page.wait_for_url(re.compile(r"/(\?.*)?$"))
+    page.wait_for_selector("header.side", state="attached")
 
 
 def fresh_code(secret: str) -> str:
