@@ -65,6 +65,7 @@ class Refresher:
         self._times = times or Times()
         self._lock = asyncio.Lock()
         self._running = asyncio.Lock()
+        self._swapping = asyncio.Lock()
 
     async def run(self) -> None:
         """Update what is due, for ever; a failure is logged and told in the status."""
@@ -138,7 +139,7 @@ class Refresher:
         async with self._lock:
             error = await asyncio.to_thread(self._compile, before, changed)
             if error is None:
-                await self._hooks.use(await asyncio.to_thread(self.library.store.index.resolve))
+                await self.reload()
                 return tuple(outcomes)
         result = Result.QUARANTINED if isinstance(error, Refused) else Result.FAILED
         return tuple(Outcome(o.id, result, str(error)) if o.id in changed else o for o in outcomes)
@@ -185,16 +186,18 @@ class Refresher:
         self.library.store.save(state)
 
     async def reload(self) -> None:
-        """Use the index that the link names now (the command line compiled another)."""
-        async with self._lock:
+        """Use the index that the link names now, with the own lists as they are now. Does not
+        wait for a compilation: an edit of the school's own list acts at once."""
+        async with self._swapping:
             await self._hooks.use(await asyncio.to_thread(self.library.store.index.resolve))
 
     async def change(self, edit: Callable[[State], State]) -> None:
         """Change what is remembered, compile, use; nothing is changed when compiling fails."""
         async with self._lock:
-            await self._hooks.use(await asyncio.to_thread(self._change, edit))
+            await asyncio.to_thread(self._change, edit)
+            await self.reload()
 
-    def _change(self, edit: Callable[[State], State]) -> Path:
+    def _change(self, edit: Callable[[State], State]) -> None:
         store = self.library.store
         with store.locked():
             before = store.state()
@@ -205,7 +208,6 @@ class Refresher:
                 store.save(before)
                 raise
             store.prune(store.state())
-            return store.index.resolve()
 
     async def approve(self, list_id: str) -> None:
         """Let the quarantined version go live; ListError when none waits."""

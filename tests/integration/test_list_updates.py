@@ -321,6 +321,36 @@ def test_a_person_does_not_wait_for_a_slow_server(school: School) -> None:
     assert asyncio.run(both()) < 0.3
 
 
+def test_an_own_list_does_not_wait_for_a_compilation(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiling millions of names takes seconds; what the school writes acts meanwhile."""
+    school.lab.put("/bad.txt", NAMES + "slow.example\n")
+    reached, go_on = threading.Event(), threading.Event()
+    real = compiler.run
+
+    def slowly(*given: object) -> object:
+        reached.set()
+        assert go_on.wait(60)
+        return real(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compiler, "run", slowly)
+
+    async def both() -> None:
+        update = asyncio.create_task(school.refresher.update())
+        assert await asyncio.to_thread(reached.wait, 60)
+        (school.library.store.local / "ads.txt").write_text("own.example\n")
+        await asyncio.wait_for(school.refresher.reload(), 30)
+        assert len(school.used) == 1 and not update.done()
+        assert school.blocked("own.example") and not school.blocked("slow.example")
+        go_on.set()
+        await update
+
+    asyncio.run(both())
+    assert len(school.used) == 2
+    assert school.blocked("own.example") and school.blocked("slow.example")
+
+
 def test_a_killed_compiler_leaves_the_index(
     school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
