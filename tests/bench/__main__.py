@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import servers, tables, workload
+from tests.bench import bench_lists, servers, tables, workload
 from tests.bench.load import Shot, dnsperf
 from tests.bench.peers import PEERS
 
@@ -28,6 +28,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--peers", nargs="*", default=[peer.program for peer in PEERS])
     parser.add_argument("--quick", action="store_true", help="100,000 names, one short round")
+    parser.add_argument("--no-lists", action="store_true", help="leave the part about lists out")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the tables")
     chosen = parser.parse_args()
     if chosen.quick:
@@ -92,7 +93,14 @@ def main() -> int:
             )
         shots = measure(chosen, work, running)
         result = tables.result(work, running, shots, missing, busy)
-    print(json.dumps(result) if chosen.json else tables.text(result))
+    lists = None
+    if not chosen.no_lists and bench_lists.DATA.is_dir():
+        lists = bench_lists.run(chosen.quick)
+    if chosen.json:
+        print(json.dumps({**result, "lists": lists}))
+        return 0
+    print(tables.text(result))
+    print(bench_lists.text(lists) if lists else "lists: left out, or no shared data")
     return 0
 
 

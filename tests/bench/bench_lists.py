@@ -1,22 +1,27 @@
-"""`python -m tests.bench.bench_lists`: what lists cost, beside unbound and dnsmasq in one run.
+"""What lists cost, beside unbound and dnsmasq in one run: a part of `make bench`, and alone
+`make bench-lists`.
 
 Compiles the full-size lists of the shared data with the product's own command (first, again with
 nothing changed, and with every other list there is), then measures the index: size, opening,
-memory of a reader, look-ups; then the peers load the same names.
+memory of a reader, look-ups; expressions and networks; an update without news; a running service:
+an edit of the school's own list, fifty refreshes; then the peers load the same names.
 """
 
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import json
 import lzma
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +31,7 @@ from filterd.lists.index import Index, open_index
 from filterd.lists.matching import Rules
 from filterd.policy.verdict import Question
 from filterd.wire.names import Name
-from tests.bench import servers
+from tests.bench import list_changes, servers
 from tests.bench.peers import PEERS, Peer, unbound_rpz
 
 DATA = Path(os.environ.get("FILTERD_SHARED", servers.ROOT.parent / "shared")) / "data"
@@ -34,6 +39,10 @@ SHOWN = ("dnsmasq", "unbound")
 RPZ = Peer("unbound RPZ", "unbound", ("-V",), unbound_rpz)
 LOOKUPS = 100_000
 REGEXES = 20_000
+NETWORKS = 200_000
+PATIENCE = 900.0
+"""Seconds a peer may take to load the list."""
+CANARY = "malware.canary.filterd.test"
 
 
 def compiled(folder: Path, source: Path) -> dict[str, Any]:
@@ -122,7 +131,8 @@ def regex_figures() -> dict[str, float]:
     spent.sort()
     return {
         "rules": REGEXES, "build_s": round(built, 2),
-        "median_us": round(spent[1000] * 1e6, 1), "worst_us": round(spent[-1] * 1e6, 1),
+        "median_us": round(spent[1000] * 1e6, 1), "p99_us": round(spent[1980] * 1e6, 1),
+        "worst_us": round(spent[-1] * 1e6, 1),
     }  # fmt: skip
 
 
@@ -135,11 +145,43 @@ def peers(folder: Path, names: Path, sample: str) -> list[dict[str, Any]]:
             found.append({"server": peer.title, "missing": True})
             continue
         place = folder / peer.title.replace(" ", "-").replace("=", "")
-        with servers.serve_peer(peer, version, place, names, 9, sample) as one:
-            one.weigh()
-            figures = {"start_s": round(one.start_seconds, 1), "rss_mib": round(one.rss_mib)}
-            found.append({"server": peer.title, "version": version, **figures})
+        try:
+            with servers.serve_peer(peer, version, place, names, 9, sample, PATIENCE) as one:
+                one.weigh()
+                figures = {"start_s": round(one.start_seconds, 1), "rss_mib": round(one.rss_mib)}
+                found.append({"server": peer.title, "version": version, **figures})
+        except RuntimeError:
+            failed = f"did not answer from the list within {PATIENCE:.0f} s"
+            found.append({"server": peer.title, "version": version, "failed": failed})
+        shutil.rmtree(place, ignore_errors=True)
     return found
+
+
+def network_figures(folder: Path) -> dict[str, Any]:
+    """200,000 networks: the time to compile them, a reader's memory, and a look-up."""
+    rng = random.Random(20261121)
+    path = folder / "networks.txt"
+    with path.open("w") as out:
+        for _ in range(NETWORKS):
+            address = ipaddress.IPv4Address(rng.getrandbits(32))
+            out.write(f"{address}/{rng.choice((16, 20, 24, 24, 28, 32, 32, 32))}\n")
+    source = folder / "networks"
+    source.mkdir()
+    (source / "malware.addresses.txt").symlink_to(path)
+    made = compiled(folder / "networks-own", source)
+    index_file = folder / "networks-own" / "state" / "lists" / "index.fdx"
+    before, began = private_kib(), time.process_time()
+    index = open_index(index_file, verify=False)
+    opened, grown = time.process_time() - began, private_kib() - before
+    asked = [rng.getrandbits(32).to_bytes(4, "big") for _ in range(LOOKUPS)]
+    began = time.process_time()
+    held = sum(1 for packed in asked if index.address_listings(packed))
+    each = (time.process_time() - began) / len(asked) * 1e6
+    return {
+        "networks": NETWORKS, "compile_s": made["seconds"], "index_mib": made["index_mib"],
+        "open_ms": round(opened * 1e3, 1), "private_mib": round(grown / 1024, 1),
+        "lookup_us": round(each, 2), "held_percent": round(100 * held / len(asked)),
+    }  # fmt: skip
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -162,6 +204,9 @@ def run(quick: bool) -> dict[str, Any]:
         found = {
             "load_before": round(busy, 2), "noisy": busy > 1.0, "compile": first,
             "compile_again": again, "reader": reader_figures(index), "regexes": regex_figures(),
+            "networks": network_figures(folder),
+            "unchanged": list_changes.unchanged(folder / "unchanged"),
+            **list_changes.running(folder / "running", index.resolve(), CANARY),
         }  # fmt: skip
         if not quick:
             found["compile_all"] = compiled(folder / "all", DATA)
@@ -181,17 +226,29 @@ def main() -> int:
     if chosen.json:
         print(json.dumps(found))
         return 0
-    print(f"load before the run {found['load_before']}{' (noisy)' if found['noisy'] else ''}")
-    for key in ("compile", "compile_again", "compile_all", "reader", "regexes"):
-        if key in found:
-            print(f"{key:14}", "  ".join(f"{name} {value}" for name, value in found[key].items()))
-    for peer in found["peers"]:
-        own = found["compile"]
-        ratio = (
-            f"start ÷ compile {peer['start_s'] / own['seconds']:.2f}" if "start_s" in peer else ""
-        )
-        print(f"{peer['server']:20}", {k: v for k, v in peer.items() if k != "server"}, ratio)
+    print(text(found))
     return 0
+
+
+def text(found: Mapping[str, Any]) -> str:
+    """The lines that people read."""
+    noisy = " NOT QUIET: do not trust it" if found["noisy"] else ""
+    lines = [f"lists; load average before the run {found['load_before']}{noisy}"]
+    for key in ("compile", "compile_again", "compile_all", "reader", "regexes", "networks",
+                "unchanged", "own_edit", "refreshes", "memory"):  # fmt: skip
+        if key in found:
+            said = "  ".join(f"{name} {value}" for name, value in found[key].items() if value != "")
+            lines.append(f"{key:14} {said}")
+    own, mine = found["compile"], found["memory"]["pss_mib"]
+    for peer in found["peers"]:
+        line = f"{peer['server']:20} " + "  ".join(
+            f"{key} {value}" for key, value in peer.items() if key != "server"
+        )
+        if "start_s" in peer:
+            line += f"  time ÷ our compiling {peer['start_s'] / own['seconds']:.2f}"
+            line += f"  memory ÷ our whole service {peer['rss_mib'] / mine:.2f}"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

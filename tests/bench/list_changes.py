@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -29,25 +30,60 @@ from tests.bench import servers
 
 SOURCES = 20
 EDITS = 20
+REFRESHES = 50
 
 
-def own_edits(folder: Path, index: Path, sample: str) -> dict[str, Any]:
-    """From the control call that saves the school's own list to the first refusal of its name,
-    with one worker and these lists in use."""
+def running(folder: Path, index: Path, sample: str) -> dict[str, dict[str, Any]]:
+    """A running filterd of one worker with these lists: `own_edit`, from the control call that
+    saves the school's own list to the first refusal; `refreshes`, the worker's memory after the
+    index was replaced many times; `memory`, that of the whole service."""
     folder.mkdir()
     with servers.stub(folder) as upstream:
         port = servers.free_port()
         config = servers.settings(folder, port, upstream)
         lists = folder / "state" / "lists"
         lists.mkdir(parents=True)
-        shutil.copy(index, lists / "index-bench.fdx")
+        for name in ("index-bench.fdx", "index-again.fdx"):
+            shutil.copy(index, lists / name)
         (lists / "index.fdx").symlink_to("index-bench.fdx")
         command = [servers.filterd(), "run", "--config", str(config)]
-        with servers.serve("filterd", "this tree", command, port, sample):
+        with servers.serve("filterd", "this tree", command, port, sample) as one:
             control = ControlClient(folder / "state/run/control.sock")
             _until_up(control)
             spent = sorted(_edit(control, port, number) for number in range(EDITS))
-    return {"edits": EDITS, "median_ms": spent[EDITS // 2], "worst_ms": spent[-1]}
+            one.weigh()
+            grown = _refreshes(control, one, lists)
+    edits = {"edits": EDITS, "median_ms": spent[EDITS // 2], "worst_ms": spent[-1]}
+    memory = {"rss_mib": round(one.rss_mib, 1), "pss_mib": round(one.pss_mib, 1)}
+    return {"own_edit": edits, "refreshes": grown, "memory": memory}
+
+
+def _refreshes(control: ControlClient, one: servers.Running, lists: Path) -> dict[str, Any]:
+    """Memory of the worker after the first and the last of many replacements of the index."""
+    sizes = []
+    for number in range(REFRESHES + 1):
+        link = lists / "index.new"
+        link.symlink_to(("index-bench.fdx", "index-again.fdx")[number % 2])
+        link.replace(lists / "index.fdx")
+        control.call("lists.reload")
+        sizes.append(_worker_mib(one))
+    first, last = sizes[1], sizes[-1]
+    return {
+        "refreshes": REFRESHES, "first_mib": round(first, 1), "last_mib": round(last, 1),
+        "growth_percent": round(100 * (last - first) / first, 1),
+        "worst_step_mib": round(max(b - a for a, b in itertools.pairwise(sizes)), 1),
+    }  # fmt: skip
+
+
+def _worker_mib(one: servers.Running) -> float:
+    """Memory that the worker shares with nobody: its map of the index is not counted."""
+    found = 0
+    for pid in one.pids():
+        with contextlib.suppress(OSError):
+            if b"filterd.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+                found += sum(int(x.split()[1]) for x in lines if x.startswith("Private_Dirty"))
+    return found / 1024
 
 
 def _until_up(control: ControlClient) -> None:

@@ -78,7 +78,12 @@ def stub(folder: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def serve(
-    title: str, version: str, command: Sequence[str], port: int, listed: str
+    title: str,
+    version: str,
+    command: Sequence[str],
+    port: int,
+    listed: str,
+    patience: float = 180,
 ) -> Iterator[Running]:
     """Start a server pinned to its core and wait until it refuses a listed name."""
     path = shutil.which(command[0], path="/usr/sbin:/usr/bin:/bin") or command[0]
@@ -90,7 +95,7 @@ def serve(
     )
     try:
         while ask(port, listed) != NXDOMAIN:
-            if process.poll() is not None or time.monotonic() - began > 180:
+            if process.poll() is not None or time.monotonic() - began > patience:
                 raise RuntimeError(f"{title} did not start: {' '.join(command)}")
         yield Running(title, version, port, process, time.monotonic() - began)
     finally:
@@ -104,12 +109,19 @@ def serve(
 
 @contextlib.contextmanager
 def serve_peer(
-    peer: Peer, version: str, folder: Path, names: Path, upstream: int, listed: str
+    peer: Peer,
+    version: str,
+    folder: Path,
+    names: Path,
+    upstream: int,
+    listed: str,
+    patience: float = 180,
 ) -> Iterator[Running]:
     """A peer from Debian with the list loaded."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    with serve(peer.title, version, peer.setup(folder, names, port, upstream), port, listed) as one:
+    command = peer.setup(folder, names, port, upstream)
+    with serve(peer.title, version, command, port, listed, patience) as one:
         yield one
 
 
