@@ -1,21 +1,26 @@
 """Feeds the native drain loop, through its sockets, with everything: `python -m … SECONDS SEED`.
 
 Meant for the build of `sanitized`; each round a new memo that knows the questions of half of the
-messages, small enough that entries are thrown out while they are used.
+messages, small enough that entries are thrown out while they are used, and a forwarding loop with
+hostile upstreams and a judge that forgets what is in use.
 """
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
+import struct
 import sys
 import time
 from typing import Any
 
 from filterd.listen.drain_form import plain_form
+from filterd.resolve.forwarding import places
 from tests.fuzz import sanitized
 from tests.lab.bombs import as_queries, bombs
 from tests.lab.malformed import messages
+from tests.lab.packets import DO, Opt, name_wire, query
 
 SOURCE = b"\0" * 10 + b"\xff\xff\x7f\0\0\1"
 
@@ -86,13 +91,130 @@ def _drain(loop: Any, client: socket.socket, chance: random.Random) -> None:
         return
 
 
+class Forwarding:
+    """A drain loop that forwards to two upstreams, of which this is the hostile side."""
+
+    def __init__(self, module: Any, chance: random.Random) -> None:
+        self.chance = chance
+        self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(4)]
+        server, self.client, *self.upstreams = self.sockets
+        for sock in (server, *self.upstreams):
+            sock.bind(("127.0.0.1", 0))
+        self.client.connect(server.getsockname())
+        for sock in self.sockets:
+            sock.setblocking(False)
+        self.memo = module.Memo(memoryview(bytearray(1 << 16)), 1 << 14)
+        self.native = module.Forward(
+            self.memo, chance.choice((4096, 1 << 16)), places(), (0, 86_400), 60, self.judge,
+            self.order,
+        )  # fmt: skip
+        self.loop = module.Drain(server.fileno(), self.memo, (8, 16), self.native, 0)
+        self.lanes: list[int] = []
+        self.memo.place(SOURCE, 1, 3, 0.0, 0.0)
+
+    def judge(self, rules: int, address: bytes, key: bytes) -> tuple[int, int] | None:
+        """Anything but honest: it also forgets, while it is asked."""
+        what = self.chance.randrange(40)
+        if what == 0:
+            self.memo.forget_sources()
+        elif what == 1:
+            self.memo.flush()
+        elif what == 2:
+            self.native.flush()
+        elif what == 3:
+            raise RuntimeError("the judge breaks")
+        return None if what == 4 else (self.chance.randrange(9), 0)
+
+    def order(self) -> None:
+        """Two upstreams, one, or one that is not there."""
+        chosen = self.chance.sample(self.upstreams, self.chance.choice((1, 2, 2)))
+        lanes = [(*sock.getsockname(), self.chance.randbytes(8), self.chance.random() < 0.8, 40)
+                 for sock in chosen]  # fmt: skip
+        if self.chance.random() < 0.05:
+            lanes[0] = ("127.0.0.1", 9, bytes(8), True, 40)
+        until = time.monotonic_ns() // 1_000_000 + self.chance.choice((5, 250))
+        self.lanes += self.native.order(lanes, until)
+
+    def round(self, names: int, replies: list[bytes]) -> None:
+        """Questions, hostile replies to them, and whatever else a listener does."""
+        for _ in range(12):
+            kind = self.chance.choice((1, 1, 28))
+            opt = self.chance.choice((None, Opt(), Opt(512, flags=DO)))
+            label = f"n{self.chance.randrange(names)}.Example"
+            self.client.send(query(label, kind, opt=opt, ident=self.chance.randrange(65_536)))
+        for _, _, token in self.loop.run(2):
+            self.loop.send(token, b"handler")
+        for sock in self.upstreams:
+            self._reply(sock, replies)
+        self.native.run()
+        if self.chance.random() < 0.1:
+            self.native.hand_over(name_wire(f"n{self.chance.randrange(names)}.example")
+                                  + b"\0\1\0\1")  # fmt: skip
+        if self.chance.random() < 0.05:
+            listed = self.chance.choice((None, lambda address: address[-1] == 1))
+            self.native.watch(listed)
+            self.chance.choice((self.native.flush, self.memo.forget_sources, self.native.harvest))()
+            for lane in self.lanes[-3:]:
+                self.native.seen(lane)
+        self.memo.place(SOURCE, 1, 3, 0.0, 0.0)
+        with contextlib.suppress(OSError):
+            while self.client.recv(8192):
+                pass
+
+    def _reply(self, sock: socket.socket, replies: list[bytes]) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                asked, peer = sock.recvfrom(4096)
+                for _ in range(self.chance.choice((0, 1, 1, 1, 2, 20))):
+                    sock.sendto(self._hostile(asked, replies), peer)
+
+    def _hostile(self, asked: bytes, replies: list[bytes]) -> bytes:
+        """The good answer, or nearly, or anything under the question that was asked."""
+        end = asked.index(b"\0", 12) + 5
+        count = self.chance.choice((1, 1, 2, 16, 17))
+        width = 4 if asked[end - 4 : end - 2] == b"\0\1" else 16
+        record = b"\xc0\x0c" + asked[end - 4 : end] + struct.pack("!IH", 60, width)
+        body = b"".join(record + self.chance.randbytes(width) for _ in range(count))
+        cookie = struct.pack("!HH", 10, 16) + asked[-8:] + self.chance.randbytes(8)
+        opt = b"\0\0\x29\x04\xd0\0\0\0\0" + struct.pack("!H", len(cookie)) + cookie
+        good = asked[:2] + struct.pack("!5H", 0x8180, 1, count, 0, 1) + asked[12:end] + body + opt
+        what = self.chance.randrange(8)
+        if what < 2:
+            return good
+        if what == 2:
+            return good[: self.chance.randrange(len(good) + 1)]
+        if what == 3:
+            return self.chance.randbytes(2) + good[2:]
+        if what == 4:
+            made = bytearray(good)
+            for _ in range(self.chance.randint(1, 4)):
+                made[self.chance.randrange(2, len(made))] = self.chance.randrange(256)
+            return bytes(made)
+        other = self.chance.choice(replies)
+        return asked[:2] + other[2:12] + asked[12:end] + other[end:4000]
+
+
+def forwarded(module: Any, seed: int) -> int:
+    """One forwarding loop until some hundred questions are through."""
+    chance = random.Random(seed)
+    lab = Forwarding(module, chance)
+    replies = list(messages(seed, 200, replies=True))
+    for _ in range(60):
+        lab.round(chance.choice((3, 40, 4000)), replies)
+    del lab.loop, lab.native
+    for sock in lab.sockets:
+        sock.close()
+    return 60 * 12
+
+
 def main() -> int:
     """Until the time is over; prints what was done."""
     seconds, seed = float(sys.argv[1]), int(sys.argv[2])
     module = sys.modules[sanitized.NAME]
+    sys.unraisablehook = lambda _: None  # a judge that breaks on purpose
     until, done = time.monotonic() + seconds, 0
     while not done or time.monotonic() < until:
-        done += once(module, seed)
+        done += once(module, seed) + forwarded(module, seed)
         seed += 1
     print(f"{done} messages")
     return 0

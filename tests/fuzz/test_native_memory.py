@@ -35,11 +35,12 @@ def test_one_octet_too_many_is_found(extension: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 def test_the_units_of_the_drain_loop(extension: Path) -> None:
     done = sanitized.run(
         extension, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.fuzz.sanitized",
-        "tests/unit/listen/test_drain.py", timeout=300,
+        "tests/unit/listen/test_drain.py", "tests/unit/listen/test_native_forwarding.py",
+        timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
