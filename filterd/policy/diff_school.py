@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from ipaddress import ip_address
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from filterd.policy.addresses import internal
 from filterd.policy.diff_words import Change
@@ -31,12 +33,13 @@ Homes = Mapping[str, str]
 
 def school_changes(old: Policy, new: Policy, homes: Homes) -> tuple[Change, ...]:
     """Everything outside the tiers that changed."""
+    say = _Names(old, new)
     return (
         *_places(old, new, homes),
         *_several(old.records, new.records, _record, lambda r, added: added and _public(r)),
         *_several(old.internal_zones, new.internal_zones, _zone, lambda _, added: added),
-        *_several(_plain(old), _plain(new), _override, lambda rule, added: added is rule.allow),
-        *_several(old.exams, new.exams, _exam, lambda _, added: not added),
+        *_several(_plain(old), _plain(new), say.override, lambda rule, added: added is rule.allow),
+        *_several(old.exams, new.exams, say.exam, lambda _, added: not added),
         *_orders(old, new),
         *_rest(old, new),
     )
@@ -76,23 +79,43 @@ def _zone(zone: Name) -> Words:
     return f"vùng nội bộ {zone}", f"internal zone {zone}"
 
 
-def _override(rule: Override) -> Words:
-    where = ", ".join([*sorted(rule.tiers), *sorted(rule.segments)])
-    end = rule.expires.isoformat() if rule.expires else None
-    name = (rule.name, rule.name) if rule.name else ("mọi tên (tạm dừng lọc)", "every name (pause)")
-    vi = f"{'cho phép' if rule.allow else 'chặn'} {name[0]} ({where or 'mọi bậc'})"
-    en = f"{'allow' if rule.allow else 'block'} {name[1]} ({where or 'all tiers'})"
-    if rule.exception is not None:
-        vi, en = f"ngoại lệ mức sàn: {vi}", f"exception to the floor: {en}"
-    return (f"{vi} đến {end}", f"{en} until {end}") if end else (vi, en)
+class _Names:
+    """Says tiers, segments and times as people know them: titles, and the school's clock."""
 
+    def __init__(self, old: Policy, new: Policy) -> None:
+        self._zone = ZoneInfo(new.time_zone)
+        self._known: dict[str, Words] = {}
+        for policy in (old, new):
+            for segment in policy.segments:
+                title = segment.title or segment.id
+                self._known[f"segment {segment.id}"] = title, title
+            for tier in policy.tiers:
+                self._known[f"tier {tier.id}"] = _said(tier)
 
-def _exam(exam: Exam) -> Words:
-    rooms = ", ".join(sorted(exam.segments))
-    return (
-        f"kỳ thi ở {rooms} đến {exam.until.isoformat()}",
-        f"exam in {rooms} until {exam.until.isoformat()}",
-    )
+    def _all(self, kind: str, ids: Iterable[str]) -> list[Words]:
+        return [self._known.get(f"{kind} {id}", (id, id)) for id in sorted(ids)]
+
+    def _until(self, at: datetime | None) -> str | None:
+        return f"{at.astimezone(self._zone):%H:%M %d/%m/%Y}" if at else None
+
+    def override(self, rule: Override) -> Words:
+        """An override: what, for whom, until when."""
+        places = [*self._all("tier", rule.tiers), *self._all("segment", rule.segments)]
+        where = [", ".join(place[language] for place in places) for language in (0, 1)]
+        every = ("mọi tên (tạm dừng lọc)", "every name (pause)")
+        name = (rule.name, rule.name) if rule.name else every
+        vi = f"{'cho phép' if rule.allow else 'chặn'} {name[0]} ({where[0] or 'mọi bậc'})"
+        en = f"{'allow' if rule.allow else 'block'} {name[1]} ({where[1] or 'all tiers'})"
+        if rule.exception is not None:
+            vi, en = f"ngoại lệ mức sàn: {vi}", f"exception to the floor: {en}"
+        end = self._until(rule.expires)
+        return (f"{vi} đến {end}", f"{en} until {end}") if end else (vi, en)
+
+    def exam(self, exam: Exam) -> Words:
+        """An exam: where, and until when."""
+        rooms = ", ".join(room[0] for room in self._all("segment", exam.segments))
+        end = self._until(exam.until)
+        return f"kỳ thi ở {rooms} đến {end}", f"exam in {rooms} until {end}"
 
 
 def _orders(old: Policy, new: Policy) -> Iterator[Change]:
@@ -115,10 +138,14 @@ def _places(old: Policy, new: Policy, homes: Homes) -> Iterator[Change]:
     after = {segment.network: segment for segment in new.segments}
     for network in {**before, **after}:
         first, last = _tier_of(old, network), _tier_of(new, network)
-        name = (after.get(network) or before[network]).id
+        segment = after.get(network) or before[network]
+        name = segment.title or segment.id
         if first.id != last.id:
-            text = f"{name} ({network}): {first.id} → {last.id}"
-            yield Change(f"Mạng {text}", f"Network {text}", looser(first, last, homes))
+            vi, en = _moved(first, last)
+            weakens = looser(first, last, homes)
+            yield Change(
+                f"Mạng {name} ({network}): {vi}", f"Network {name} ({network}): {en}", weakens
+            )
         elif before.get(network) != after.get(network):
             yield Change(
                 f"Sửa mạng {name} ({network})", f"Network {name} ({network}) edited", False
@@ -126,8 +153,8 @@ def _places(old: Policy, new: Policy, homes: Homes) -> Iterator[Change]:
     yield from _devices(old, new, homes)
     first, last = _tier(old, strictest(old)), _tier(new, strictest(new))
     if first.id != last.id:
-        text = f"{first.id} → {last.id}"
-        yield Change(f"Nguồn lạ: {text}", f"Unknown sources: {text}", looser(first, last, homes))
+        vi, en = _moved(first, last)
+        yield Change(f"Nguồn lạ: {vi}", f"Unknown sources: {en}", looser(first, last, homes))
 
 
 def _devices(old: Policy, new: Policy, homes: Homes) -> Iterator[Change]:
@@ -136,12 +163,27 @@ def _devices(old: Policy, new: Policy, homes: Homes) -> Iterator[Change]:
     for key in {**before, **after}:
         if before.get(key) == after.get(key):
             continue
-        text = f"{key}: {before.get(key, '–')} → {after.get(key, '–')}"
+        was = _said(_tier(old, before[key])) if key in before else _NOWHERE
+        now = _said(_tier(new, after[key])) if key in after else _NOWHERE
         # A device that goes falls back to whatever network it is in: the loosest is assumed.
         first = _tier(old, before.get(key, strictest(old)))
         ends = [after[key]] if key in after else [segment.tier for segment in new.segments]
         weakens = any(looser(first, _tier(new, end), homes) for end in ends)
-        yield Change(f"Thiết bị {text}", f"Device {text}", weakens)
+        yield Change(
+            f"Thiết bị {key}: {was[0]} → {now[0]}", f"Device {key}: {was[1]} → {now[1]}", weakens
+        )
+
+
+_NOWHERE = ("theo mạng", "by its network")
+
+
+def _said(tier: Tier) -> Words:
+    return tier.title.vi or tier.id, tier.title.en or tier.id
+
+
+def _moved(first: Tier, last: Tier) -> Words:
+    was, now = _said(first), _said(last)
+    return f"{was[0]} → {now[0]}", f"{was[1]} → {now[1]}"
 
 
 def _tier(policy: Policy, id: TierId) -> Tier:

@@ -189,7 +189,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     chosen = parser.parse_args()
     part = 10 if chosen.quick else 1
-    from tests.e2e.console.conftest import free_ports
+    from tests.lab.running import free_ports
 
     with tempfile.TemporaryDirectory() as name:
         folder, ports = Path(name), free_ports(5)

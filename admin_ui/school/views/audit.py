@@ -7,6 +7,7 @@ import io
 
 from flask import Blueprint, Response, render_template
 
+from admin_ui.school.acts import act_titles
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask
 
@@ -33,6 +34,7 @@ def page() -> str:
         items=answer["items"],
         more=answer.get("more"),
         chain=ask("audit.verify"),
+        acts=act_titles(),
         search={key: value or "" for key, value in search.items()},
     )
 

@@ -8,6 +8,7 @@ from flask import Blueprint, abort, flash, g, render_template, request, url_for
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
+from admin_ui.school.held import reason_in_words
 from admin_ui.school.policy import current
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask, ask_all
@@ -70,6 +71,7 @@ def one(key: str) -> str:
         overlap=overlap(key) if item["entries"] and "edit" in g.permissions else [],
         titles=current().titles,
         state_titles=state_titles(),
+        reasons=[reason_in_words(each) for each in (item["quarantine"] or {}).get("reasons", ())],
     )
 
 

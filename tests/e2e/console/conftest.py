@@ -29,6 +29,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from filterd.control.client import ControlClient
 from tests.e2e.console.lived_in import hold_an_update
+from tests.lab.running import free_ports
 from tests.lab.staff import PASSWORD
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -36,19 +37,9 @@ OUT = Path(__file__).parents[2] / ".out"
 SWITCHES = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP *.filterd.test 127.0.0.1",
 ]  # fmt: skip
 ROOT = Path(__file__).parents[3]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that are free for TCP and UDP just now."""
-    with contextlib.ExitStack() as stack:
-        found = []
-        for _ in range(count):
-            stream = stack.enter_context(socket.socket())
-            stream.bind(("127.0.0.1", 0))
-            found.append(stream.getsockname()[1])
-        return found
 
 
 class Upstream(threading.Thread):
