@@ -16,14 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filterd import tasks
 from filterd.clients.segments import Segments, packed
 from filterd.errors import FilterdError
 from filterd.listen.admission import Admission
 from filterd.listen.drain import open_forward, open_memo
-from filterd.listen.encrypted import Encrypted, Sockets
 from filterd.listen.tcp import StreamListener, StreamServer
 from filterd.listen.udp import UdpListener
 from filterd.lists.index import open_index
@@ -45,6 +44,9 @@ from filterd.upstream.canaries import WithCanaries
 from filterd.upstream.pool import Pool
 from filterd.upstream.settings import pool_settings
 from filterd.wire.names import from_text, to_wire
+
+if TYPE_CHECKING:
+    from filterd.listen.encrypted import Encrypted
 
 _MIB = 1 << 20
 _GRACE_SECONDS = 2.0
@@ -213,6 +215,9 @@ class Serving:
         tls = self._settings.get("listen", {}).get("tls", {})
         if not (dot or doh) or not tls.get("certificate") or not tls.get("key"):
             return None
+        # a third of all imports, and most schools have no encrypted listener
+        from filterd.listen.encrypted import Encrypted, Sockets
+
         files = (Path(tls["certificate"]), Path(tls["key"]))
         return Encrypted(files, Sockets(dot, doh), self.handler, self.streams)
 

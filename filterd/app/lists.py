@@ -10,7 +10,6 @@ from filterd.config import Settings
 from filterd.errors import ListError
 from filterd.lists.fdx import OldFormat
 from filterd.lists.index import open_index
-from filterd.lists.setting import library
 from filterd.policy.verdict import ListIndex, Listing, Question
 
 _log = logging.getLogger("filterd.lists")
@@ -80,6 +79,8 @@ async def compile_shipped(settings: Settings) -> None:
 
 
 def _compile(settings: Settings) -> None:
+    from filterd.lists.setting import library  # the compiler's rooms: only the first start needs it
+
     found = library(settings)
     with found.store.locked():
         found.compile()

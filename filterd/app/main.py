@@ -9,7 +9,7 @@ import signal
 import sys
 
 from filterd import tasks
-from filterd.app.service import Service
+from filterd.app.front import Front
 from filterd.config import Settings
 
 _DESCRIPTORS = 65_536
@@ -32,11 +32,11 @@ async def _serve(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Service(settings)
-    loop.add_signal_handler(signal.SIGHUP, lambda: tasks.spawn(service.reload(), "reload"))
+    front = Front(settings)
+    loop.add_signal_handler(signal.SIGHUP, lambda: tasks.spawn(front.reload(), "reload"))
     try:
-        await service.start(lambda text: print(text, file=sys.stdout, flush=True))
+        await front.start(lambda text: print(text, file=sys.stdout, flush=True))
         await stop.wait()
     finally:
-        await service.stop()
+        await front.stop()
     return 0

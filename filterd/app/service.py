@@ -1,24 +1,23 @@
-"""The service: every part built, started and stopped in order.
+"""The service behind the workers: every part built, started and stopped in order.
 
-Order of the start: sockets (or exit), the last policy and the lists, workers — from here on
-questions are answered — then the database, the control socket, metrics and the web pages.
+Order of the start: `front` (sockets or exit, workers, the last policy and the lists) — from there
+on questions are answered — then the database, the control socket, metrics and the web pages.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from filterd.app import clock, lists, pair, stores
+from filterd.app import stores
 from filterd.app.evidence import Evidence
 from filterd.app.first_start import first_account, policy_files, welcome
+from filterd.app.front import Front
 from filterd.app.list_facts import ListFacts
 from filterd.app.lookup import Lookup
 from filterd.app.methods import Methods, Parts
@@ -28,63 +27,40 @@ from filterd.app.presence import PresenceWatch
 from filterd.app.readings import Readings
 from filterd.app.refreshing import refresher
 from filterd.app.seen import SeenLately
-from filterd.app.state_dir import Holder
 from filterd.app.watch import Regular, Watch
-from filterd.config import Settings
 from filterd.control.evidence import routes as evidence_routes
 from filterd.control.owner import Owner
 from filterd.control.protocol import Routes
 from filterd.control.server import ControlServer
 from filterd.control.signin import Passwords, SignIn
 from filterd.errors import StorageError
-from filterd.live import Ground, LivePolicy, Stored, read_snapshot
-from filterd.metrics import counters
+from filterd.live import LivePolicy, Stored
 from filterd.metrics.endpoints import MetricsEndpoint
-from filterd.policy import taxonomy
-from filterd.policy.model import Name
-from filterd.policy.tables import Surroundings
 from filterd.storage.database import Newer
 from filterd.storage.revisions import Edit
 from filterd.storage.vault import Vault
-from filterd.supervise.canary import filter_works
 from filterd.supervise.fleet import Fleet
-from filterd.supervise.notify import Notifier
 from filterd.supervise.pages import Page, available
-from filterd.supervise.proof import prove
-from filterd.supervise.sockets import Sockets, open_sockets
-from filterd.supervise.worker import Plan
 from filterd.tasks import spawn
 
 _log = logging.getLogger("filterd")
 _RETRY_SECONDS = 2.0
-_MAX_LAG_SECONDS = 1.0
 _PAGES = (("console", "admin_ui.school"), ("portal", "admin_ui.portal"))
 
 
 class Service:
-    """One supervisor. `start` once, `stop` once."""
+    """What a supervisor is besides its front, which also ends it. `start` once."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._closing: list[Callable[[], Any]] = []
-        self._live: LivePolicy | None = None
-        self._reloading = self._reload_wanted = False
-        self._notifier = Notifier()
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self.settings = front.settings
+        self._closing = front.closing
 
     async def start(self, say: Callable[[str], None]) -> None:
-        """Start everything; raises ConfigError before anything runs when it cannot."""
-        settings = self.settings
-        holder = Holder.take(settings.state_dir)
-        self._closing.append(holder.release)
-        if settings.pair is not None:
-            pair.tell(settings.state_dir / "run", pair.Standing())  # until they have compared
-        sockets = open_sockets(settings.listen, str(settings.source or "filterd.yaml"))
-        self._closing.append(sockets.close)
-        live = self._live = await self._policy()
+        """Start all that is behind the workers; raises ConfigError or StorageError."""
+        settings, live, fleet = self.settings, self._front.live, self._front.fleet
         who = PresenceWatch(settings, live)
-        fleet = await self._workers(live, sockets, who)
-        # from here on questions are answered: systemd may know, whatever the database does
-        self._closing.append(spawn(prove(self._notifier, self._works), "proof").cancel)
+        self._front.neighbours = who.frame
         await who.start(fleet)
         self._closing.append(who.stop)
         owner = await self._storage(live, fleet)
@@ -134,49 +110,6 @@ class Service:
             page.start()
             self._closing.append(page.stop)
 
-    async def _policy(self) -> LivePolicy:
-        """The last policy that ran, from its file, so that no database is needed to filter."""
-        settings = self.settings
-        known = taxonomy.load(settings.blocklists)
-        index, path = await lists.first_index(settings)
-        served = tuple(Name(zone) for zone, _ in settings.conditional)
-        ground = Ground(known, index, path, Surroundings(served=served))
-        live = LivePolicy(ground, self._publish, self._snapshot)
-        # before the first answer: `watch` goes on judging it with what the database knows
-        live.at_trusted = clock.plausible(_now(), clock.seen_by(self._snapshot))
-        live.at_trusted = live.at_trusted and not clock.awaited()
-        last = read_snapshot(self._snapshot)
-        if last is not None:
-            live.tiers = last.tiers
-            await live.load(last.revision, last.files)
-        return live
-
-    async def _workers(self, live: LivePolicy, sockets: Sockets, who: PresenceWatch) -> Fleet:
-        settings = self.settings
-        path = settings.state_dir / "run" / "counters"
-        counters.create(path, settings.workers)
-        secret = secrets.token_hex(16)
-
-        def first(number: int) -> list[dict[str, Any]]:
-            start = {"do": "start", **sockets.numbers(), "settings": settings.for_worker(),
-                     "counters": str(path), "slot": number, "secret": secret}  # fmt: skip
-            if not live.enforceable:
-                return [start]
-            return [{**start, "hold": True}, who.frame(), live.frame()]
-
-        inherited = [each.fileno() for each in sockets.all()]
-        self._fleet = Fleet(settings.workers, Plan(first, inherited))
-        self._closing.append(self._fleet.stop)
-        if live.loaded:
-            await self._fleet.start()
-        return self._fleet
-
-    _fleet: Fleet | None = None
-
-    async def _publish(self, frame: dict[str, Any]) -> None:
-        if self._fleet is not None and frame["index"]:
-            await self._fleet.tell(frame)
-
     async def _storage(self, live: LivePolicy, fleet: Fleet) -> Owner:
         """Open the database, however long another program holds it; filtering goes on."""
         while True:
@@ -200,7 +133,7 @@ class Service:
                        rescue.backup or "nothing")  # fmt: skip
         await self._current_revision(owner, live)
         if not fleet.ready:
-            await fleet.start()
+            await self._front.answer()
         return owner
 
     async def _current_revision(self, owner: Owner, live: LivePolicy) -> None:
@@ -237,52 +170,6 @@ class Service:
             for (_, module), address in zip(_PAGES, wanted, strict=True)
             if address is not None and available(module)
         ]
-
-    @property
-    def _snapshot(self) -> Any:
-        return self.settings.state_dir / "run" / "policy-last.json"
-
-    async def reload(self) -> None:
-        """SIGHUP: take newly compiled lists into use; settings need a restart.
-
-        Signals that come while this is under way are one reload more, however many they are.
-        """
-        self._reload_wanted = True
-        if self._reloading:
-            return
-        self._reloading = True
-        try:
-            while self._reload_wanted:
-                self._reload_wanted = False
-                await self._reload()
-        finally:
-            self._reloading = False
-
-    async def _reload(self) -> None:
-        live = self._live
-        if live is None:
-            return
-        try:
-            await live.use_lists(*await asyncio.to_thread(lists.open_lists, self.settings))
-        except Exception as error:
-            _log.error("reload: %s; what runs goes on", error)
-
-    async def _works(self) -> bool:
-        """Whether a worker is quick enough and the canary questions come out right."""
-        lags = [s.lag for s in self._fleet.states() if s.lag is not None] if self._fleet else []
-        if not lags or min(lags) > _MAX_LAG_SECONDS:
-            return False
-        return await filter_works(self.settings.listen.dns[0])
-
-    async def stop(self) -> None:
-        """Stop everything in the reverse order; one part's failure does not keep the others."""
-        self._notifier.send("STOPPING=1")
-        for close in reversed(self._closing):
-            with contextlib.suppress(Exception):
-                found = close()
-                if asyncio.iscoroutine(found):
-                    await found
-        self._closing.clear()
 
 
 def metrics_token(path: Path) -> str:

@@ -29,20 +29,22 @@ COMMANDS: tuple[str, ...] = (
 """Modules of this package, each with `register(commands)`; a parser sets `run=` to its function."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line as argparse sees it."""
+def parser(named: str | None = None) -> argparse.ArgumentParser:
+    """The command line as argparse sees it; with the command `named` alone when it is one: the
+    others' imports take longer than the start of the filter may."""
     root = argparse.ArgumentParser(
         prog="filterd", description="The DNS filter of a school gateway."
     )
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
+    for command in (named,) if named in COMMANDS else COMMANDS:
         importlib.import_module(f"filterd.cli.{command}").register(commands)
     return root
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code and prints what went wrong for a person."""
-    arguments = parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser(words[0] if words else None).parse_args(words)
     try:
         return int(arguments.run(arguments))
     except ConfigError as error:

@@ -15,7 +15,7 @@ from typing import Protocol
 import marisa_trie
 
 from filterd.errors import ListError
-from filterd.lists import fdx, overlay
+from filterd.lists import fdx
 from filterd.lists.addresses import AddressTable
 from filterd.lists.entry import BELOW, EXACT
 from filterd.lists.matching import Rules
@@ -189,7 +189,12 @@ def open_index(path: Path, verify: bool = True) -> Index:
     """
     table = FileTable(fdx.read(path, verify))
     index = Index((table,), table.digest)
-    local = overlay.load(path.parent / "local", path.parent / "office")
+    folders = (path.parent / "local", path.parent / "office")
+    if not any(next(folder.glob("*.txt"), None) for folder in folders):
+        return index
+    from filterd.lists import overlay  # every format's parser: not where nothing is to be parsed
+
+    local = overlay.load(*folders)
     return index if local is None else index.with_overlay(local.table, local.digest)
 
 

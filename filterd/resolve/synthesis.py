@@ -11,8 +11,6 @@ import struct
 from functools import lru_cache
 from typing import assert_never
 
-import dnslib
-
 from filterd.policy.model import Action, Name
 from filterd.policy.verdict import Blocked, Local
 from filterd.wire import constants as c
@@ -163,6 +161,8 @@ def _record(name: str, rtype: str, ttl: int, value: str) -> Record:
         return Record(owner, c.AAAA, c.IN, ttl, socket.inet_pton(socket.AF_INET6, value))
     if rtype == "CNAME":
         return Record(owner, c.CNAME, c.IN, ttl, to_wire(Name(value.removesuffix(".").lower())))
+    import dnslib  # only for the types that are rare at a school
+
     # dnslib reads HTTPS but not SVCB, whose presentation form is the same (RFC 9460 §2.1)
     written = "HTTPS" if rtype == "SVCB" else rtype
     read = dnslib.RR.fromZone(f"x. {ttl} IN {written} {value}")

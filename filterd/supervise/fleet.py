@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,9 +31,18 @@ class Fleet:
         self._slots = [WorkerSlot(number, plan, changed) for number in range(count)]
         self._keepers: list[asyncio.Task[Any]] = []
 
+    async def launch(self, seconds: float = 5.0) -> None:
+        """Start every process; once they are under way the caller's own work runs beside theirs."""
+        if self._keepers:
+            return
+        self._keepers = [tasks.spawn(s.keep(), f"worker-{s.number}") for s in self._slots]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(slot.wait_launched() for slot in self._slots))
+
     async def start(self, seconds: float = 30.0) -> None:
         """Start every worker and wait for the first that decides; TimeoutError if none does."""
-        self._keepers = [tasks.spawn(s.keep(), f"worker-{s.number}") for s in self._slots]
+        await self.launch()
         waits = [tasks.spawn(s.wait_ready(), f"ready-{s.number}") for s in self._slots]
         done, rest = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in rest:

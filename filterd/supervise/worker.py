@@ -25,13 +25,15 @@ _MAX_PAUSE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What every worker is started with. `first` gives the frames a new worker begins with."""
+    """What every worker is started with. `first` gives the frames a new worker begins with; until
+    `gate` is set nobody asks for them, the process meanwhile imports what it is made of."""
 
     first: Callable[[int], Sequence[dict[str, Any]]]
     inherited: Sequence[int]
     command: Sequence[str] = (sys.executable, "-m", "filterd.worker")
     environment: Mapping[str, str] | None = None
     silence_seconds: float = 2.0
+    gate: asyncio.Event | None = None
 
 
 class WorkerSlot:
@@ -46,6 +48,7 @@ class WorkerSlot:
         self._changed = changed
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
+        self._launched = asyncio.Event()
         self._pause = 0.0
 
     @property
@@ -84,10 +87,13 @@ class WorkerSlot:
                 env=None if self._plan.environment is None else dict(self._plan.environment),
                 start_new_session=True,  # Ctrl-C is for the supervisor, which stops workers itself
             )  # fmt: skip
+        self._launched.set()
         reader, writer = await asyncio.open_connection(sock=ours)
         self.link = link = Link(reader, writer)
         listening = tasks.spawn(link.listen(), f"link-{self.number}")
         try:
+            if self._plan.gate is not None:
+                await self._plan.gate.wait()
             for frame in self._plan.first(self.number):
                 await link.request(frame, _START_SECONDS)
             self._ready.set()
@@ -118,6 +124,10 @@ class WorkerSlot:
                 return
         if not self._stopping.is_set():
             _log.warning("worker %d ended with %s: replaced", self.number, process.returncode)
+
+    async def wait_launched(self) -> None:
+        """Return once this slot has a process, whether it decides already or not."""
+        await self._launched.wait()
 
     async def wait_ready(self) -> None:
         """Return once this slot's worker has acknowledged everything it begins with."""

@@ -15,10 +15,8 @@ from filterd.upstream.endpoint import Endpoint, Scheme, parse
 from filterd.upstream.framed import Framed
 from filterd.upstream.habits import Habits
 from filterd.upstream.health import Health
-from filterd.upstream.https import Https
 from filterd.upstream.sockets import Sockets
 from filterd.upstream.stream import Stream
-from filterd.upstream.tls import context, tls_dial
 from filterd.upstream.udp import Udp
 from filterd.upstream.upstream import Upstream
 
@@ -43,6 +41,8 @@ class Builder:
                 make = partial(Framed, habits=habits, transport="dot")
                 transport = Stream(self._secure(endpoint, "dot"), make, "dot")
             case Scheme.HTTPS:
+                from filterd.upstream.https import Https  # h2 alone is a tenth of all imports
+
                 open_https = partial(Https, habits=habits, endpoint=endpoint)
                 transport = Stream(self._secure(endpoint, "h2"), open_https, "doh")
         return Upstream(endpoint, transport, habits, Health(), zone)
@@ -60,6 +60,8 @@ class Builder:
         return Udp((address, endpoint.port), self._sockets, tcp, habits)
 
     def _secure(self, endpoint: Endpoint, alpn: str) -> Dial:
+        from filterd.upstream.tls import context, tls_dial  # x509 is another tenth
+
         key = (alpn, bool(endpoint.pins) and not endpoint.named)
         if key not in self._contexts:
             self._contexts[key] = context(self._ca_file, alpn, pinned_only=key[1])

@@ -33,10 +33,11 @@ class Lists:
             return ()
         return (Listing(ListId("l"), CategoryId("ads"), "ads.example", "ads.txt", 3),)
 
-    def address_listing(self, packed: bytes) -> Listing | None:
+    def address_listings(self, packed: bytes) -> tuple[Listing, ...]:
         if packed != bytes([203, 0, 113, 66]):
-            return None
-        return Listing(ListId("ips"), CategoryId("malware"), "203.0.113.66", "ips.txt", 9)
+            return ()
+        rule = "203.0.113.66"
+        return (Listing(ListId("ips"), CategoryId("malware"), rule, "ips.txt", 9),)
 
 
 @pytest.fixture
