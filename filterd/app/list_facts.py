@@ -28,21 +28,36 @@ class ListFacts:
         return self._facts
 
     def readings(self) -> Iterator[Reading]:
-        """filterd_list_entries and filterd_list_age_seconds, safe for the office."""
+        """What `filterd lists status` tells about each list, safe for the office."""
         now = self._clock()
-        entries = tuple(Sample({"list": f.id}, f.entries) for f in self._facts)
-        ages = tuple(
-            Sample({"list": f.id}, (now - f.checked).total_seconds())
-            for f in self._facts if f.checked is not None
+        known: tuple[tuple[str, str, Callable[[ListFact], float | None]], ...] = (
+            ("list_entries", "Entries in use", lambda f: f.entries),
+            ("list_unique_entries", "Entries that no other list has", lambda f: f.unique),
+            ("list_dropped_lines", "Lines that cannot be honoured", lambda f: f.dropped),
+            ("list_age_seconds", "Time since the list was last checked at its source",
+             lambda f: _since(f.checked, now)),
+            ("list_changed_age_seconds", "Time since a new version of the list was taken",
+             lambda f: _since(f.changed, now)),
         )  # fmt: skip
-        yield Reading("list_entries", "Entries in use", Kind.GAUGE, entries, local=False)
-        text = "Time since the list was last checked at its source"
-        yield Reading("list_age_seconds", text, Kind.GAUGE, ages, local=False)
+        for name, text, value in known:
+            samples = tuple(
+                Sample({"list": fact.id}, found)
+                for fact in self._facts
+                if (found := value(fact)) is not None
+            )
+            yield Reading(name, text, Kind.GAUGE, samples, local=False)
+
+
+def _since(at: datetime | None, now: datetime) -> float | None:
+    return None if at is None else (now - at).total_seconds()
 
 
 def _fact(item: dict[str, Any]) -> ListFact:
-    checked = item.get("checked")
+    checked, changed = (
+        datetime.fromisoformat(item[key]) if item.get(key) else None
+        for key in ("checked", "changed")
+    )
     return ListFact(
         str(item["id"]), item["title"], str(item["state"]), int(item.get("entries") or 0),
-        datetime.fromisoformat(checked) if checked else None,
+        checked, changed, int(item.get("unique") or 0), sum(item.get("dropped", {}).values()),
     )  # fmt: skip

@@ -10,13 +10,17 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class ListFact:
-    """One list in use; `checked` None: it is shipped, there is no source to ask."""
+    """One list in use; `checked` and `changed` None: it is shipped, there is no source to ask.
+    `unique` entries are in no other list, `dropped` lines could not be honoured."""
 
     id: str
     title: Mapping[str, str]
     state: str
     entries: int
     checked: datetime | None
+    changed: datetime | None = None
+    unique: int = 0
+    dropped: int = 0
 
 
 class Lists(Protocol):

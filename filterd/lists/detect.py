@@ -33,7 +33,7 @@ _KINDS: tuple[tuple[str, Callable[[str], object]], ...] = (
     ("adblock", _ADBLOCK.match),
     ("wildcard", _WILDCARD.fullmatch),
     ("domains", _DOMAIN.fullmatch),
-    ("adblock", lambda line: "*" in line),
+    ("glob", lambda line: "*" in line),
 )
 
 
@@ -62,7 +62,8 @@ def _chosen(counts: dict[str, int]) -> str:
     """The format that can hold all kinds of line that were seen.
 
     AdGuard syntax contains hosts lines, bare domains and `/regex/`; a wildcard list contains
-    domains; a regex list may be written with or without the slashes.
+    domains, and a few patterns as in dnscrypt-proxy's lists; a regex list may be written with or
+    without the slashes.
     """
     strong = max(("dnsmasq", "rpz"), key=lambda kind: counts.get(kind, 0))
     total = sum(counts.values())
@@ -72,6 +73,8 @@ def _chosen(counts: dict[str, int]) -> str:
         return "adblock"
     if counts.get("regex") or counts.get("delimited"):
         return "regex" if not counts.get("hosts") and not counts.get("domains") else "adblock"
+    if counts.get("glob", 0) > counts.get("wildcard", 0):
+        return "adblock"
     if counts.get("wildcard"):
         return "wildcard"
     return max(("hosts", "domains", "addresses"), key=lambda kind: counts.get(kind, 0))

@@ -93,6 +93,22 @@ def test_an_edit_is_felt_within_a_second(filterd: RunningFilterd) -> None:
     assert all(before["files"][name] == after["files"][name] for name in tiers)
 
 
+def test_an_own_list_acts_with_the_call_that_saves_it(filterd: RunningFilterd) -> None:
+    """Every worker answers by it before the caller has his answer; the floor stays as it is."""
+    name = "own-list.example.org"
+    assert filterd.outcome(name, "staff") == GOOD
+    floor = "malware.canary.filterd.test"
+    answer = filterd.control.call(
+        "lists.local_set", category="malware", reason="thử nghiệm",
+        text=f"{name}\n@@||{floor}^$important\n",
+    )  # fmt: skip
+    assert answer["entries"] == 1 and answer["dropped"] == {"floor_exception": 1}
+    assert all(filterd.outcome(name, "staff").startswith("NXDOMAIN") for _ in range(8))
+    assert filterd.outcome(floor, "staff").startswith("NXDOMAIN")
+    filterd.control.call("lists.local_set", category="malware", text="", reason="thử nghiệm")
+    until(lambda: filterd.outcome(name, "staff") == GOOD, 5.0, "the end of the block")
+
+
 def test_policy_apply_by_command_changes_answers(filterd: RunningFilterd, tmp_path: Path) -> None:
     assert filterd.command("policy", "export", str(tmp_path / "p")).returncode == 0
     school = tmp_path / "p" / "school.yaml"

@@ -63,4 +63,4 @@ def test_every_question_comes_out_as_the_authors_say(group: Any, tmp_path: Path)
 
 
 def test_there_are_hundreds_of_cases() -> None:
-    assert sum(len(param.values[0]["ask"]) for param in groups()) >= 300
+    assert sum(len(param.values[0]["ask"]) for param in groups()) >= 450
