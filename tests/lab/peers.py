@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.certificates import Pair
+from tests.lab.running import free_ports
 
 UNBOUND_DATA = """
   local-zone: "lab.example." static
@@ -35,11 +36,7 @@ class Unbound:
 
 def free_port() -> int:
     """A TCP and UDP port that nobody has at this moment."""
-    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-        tcp.bind(("127.0.0.1", 0))
-        port = int(tcp.getsockname()[1])
-        udp.bind(("127.0.0.1", port))
-        return port
+    return free_ports(1)[0]
 
 
 @contextlib.contextmanager
