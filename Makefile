@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONFIG ?=
 
-.PHONY: help venv run test test-full lint format bench bench-path bench-reload bench-growth bench-lists conformance lock clean deb sbom release
+.PHONY: help venv run test test-full lint format bench bench-path bench-reload bench-growth bench-lists bench-office conformance lock clean deb sbom release
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -52,7 +52,7 @@ conformance: $(VENV)/.installed-dev  ## filterd beside its peers, property by pr
 	@./tests/prepare dnsdist pdns-recursor
 	$(BIN)/python -m tests.conformance $(CONFORMANCE_ARGS)
 
-bench-path bench-reload bench-growth bench-lists: $(VENV)/.installed-dev  ## one part of it: steps, reload under load, growth, lists
+bench-path bench-reload bench-growth bench-lists bench-office: $(VENV)/.installed-dev  ## one part of it: steps, reload under load, growth, lists, the office
 	$(BIN)/python -m tests.bench.$(subst -,_,$@) $(BENCH_ARGS)
 
 lock: $(VENV)/.installed-dev  ## write the lock files anew from pyproject.toml

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-BROWSER = Path(__file__).parent / "e2e" / "console"
+BROWSER = tuple(Path(__file__).parent / "e2e" / each for each in ("console", "office"))
 
 settings.register_profile(
     "filterd",
@@ -22,4 +22,4 @@ settings.load_profile("filterd")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests come last: Playwright's loop runs in this thread until the session ends, and
     no other loop can be started meanwhile."""
-    items.sort(key=lambda item: item.path.is_relative_to(BROWSER))
+    items.sort(key=lambda item: any(map(item.path.is_relative_to, BROWSER)))

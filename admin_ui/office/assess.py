@@ -10,12 +10,12 @@ import dataclasses
 import itertools
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, text
 
 from admin_ui.office.database import Office, mark_stale, months_back, upsert
 from admin_ui.office.ingest import summary_of
@@ -35,12 +35,16 @@ from filterd.evidence.indicators import Facts, Indicator, Period, Proof, Verdict
 from filterd.evidence.records import Efficacy, Summary
 
 _log = logging.getLogger("filterd.office")
-BATCH = 10
-"""Small: on SQLite nobody else writes while a batch is assessed."""
+BATCH = 25
+_STORING = 0x61737373  # any number that is ours: two processes store one after the other
 GRACE_DAYS = 2
 """A day's summary is missed only when it is this old: it is made and carried after midnight."""
 REOPEN_DAYS = 5
 """For so long after a month's end late summaries are waited for every day."""
+
+
+Result = tuple[Facts, Mapping[str, Indicator], Decision, int]
+"""What a month came to: facts, indicators, decision, and how many of its days came late."""
 
 
 @cache
@@ -50,22 +54,34 @@ def current_method() -> method.Method:
 
 
 def sweep(office: Office) -> int:
-    """Assess a batch of stale months; how many were done (0: nothing is left)."""
+    """Assess a batch of stale months; how many were done (0: nothing is left).
+
+    They are computed without holding anything, and stored in one short transaction: on SQLite
+    nobody else writes meanwhile. What was marked again in between stays marked.
+    """
+    query = select(stale).limit(BATCH)
+    # Several processes seldom take the same; where they do, both find the same.
+    due = office.rows(query.order_by(func.random()) if office.postgres else query)
+    found = [(row, _assessed(office, row["school"], row["month"])) for row in due]
     with office.write() as connection:
-        query = select(stale.c.school, stale.c.month).limit(BATCH)
         if office.postgres:
-            query = query.with_for_update(skip_locked=True)
-        due = list(connection.execute(query))
-        for school, month in due:
-            same = and_(stale.c.school == school, stale.c.month == month)
-            connection.execute(delete(stale).where(same))
-            try:
-                with connection.begin_nested():
-                    assess(connection, office, school, month)
-            except (ValueError, TypeError, KeyError) as error:
-                # One school's summaries must not stop the others; without a row it is insufficient.
-                _log.error("%s %s cannot be assessed: %r", school, month, error)
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_STORING})"))
+        for row, result in found:
+            same = and_(stale.c.school == row["school"], stale.c.month == row["month"])
+            connection.execute(delete(stale).where(same, stale.c.marked == row["marked"]))
+            if result is not None:
+                _store(connection, office, (row["school"], row["month"]), result)
     return len(due)
+
+
+def _assessed(office: Office, school: str, month: str) -> Result | None:
+    try:
+        with office.read() as connection:
+            return assess(connection, office, school, month)
+    except (ValueError, TypeError, KeyError) as error:
+        # One school's summaries must not stop the others; without a row it is insufficient.
+        _log.error("%s %s cannot be assessed: %r", school, month, error)
+        return None
 
 
 def sweep_all(office: Office) -> int:
@@ -100,8 +116,8 @@ def _open_months(today: date) -> list[str]:
     return months_back(month, 2 if today.day <= REOPEN_DAYS else 1)
 
 
-def assess(connection: Connection, office: Office, school: str, month: str) -> Decision | None:
-    """Compute and store one month of one school; None: nothing was enrolled then."""
+def assess(connection: Connection, office: Office, school: str, month: str) -> Result | None:
+    """One month of one school; None: nothing was enrolled then."""
     query = select(schools.c.enrolled).where(schools.c.id == school)
     enrolled = connection.execute(query).scalar()
     if enrolled is None or enrolled[:7] > month:
@@ -117,8 +133,7 @@ def assess(connection: Connection, office: Office, school: str, month: str) -> D
     actions = facts.days[-1]["governance"]["actions"] if facts.days else []
     decision = decide(found, current_method(), actions, min(office.today(), period.last))
     late = sum(row.late for row in kept)
-    _store(connection, office, (school, month), (facts, found, decision, late))
-    return decision
+    return facts, found, decision, late
 
 
 def as_of(days: Iterable[Summary], today: date) -> date:
@@ -155,9 +170,6 @@ def _proof(connection: Connection, school: str, month: str) -> Proof | None:
     judged = and_(proofs.c.school == school, proofs.c.month == month, proofs.c.passed.is_not(None))
     results = list(connection.execute(select(proofs.c.passed).where(judged)).scalars())
     return Proof(len(results), sum(results)) if results else None
-
-
-Result = tuple[Facts, Any, Decision, int]
 
 
 def _store(connection: Connection, office: Office, key: tuple[str, str], result: Result) -> None:

@@ -6,7 +6,7 @@ Owns the engine. Knows no noun; the statements stand with their nouns.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -20,9 +20,9 @@ from sqlalchemy.engine import make_url
 from admin_ui.office.tables import metadata, schema_version, stale, summaries
 from filterd.errors import StorageError
 
-VERSION = 1
+VERSION = 2
 """The schema's number; a step from n to n+1 stands in `STEPS[n]`."""
-STEPS: dict[int, Callable[[Connection], None]] = {}
+STEPS: Mapping[int, str] = {1: "ALTER TABLE stale ADD COLUMN marked INTEGER NOT NULL DEFAULT 0"}
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _MIGRATING = 0x66696C74  # any number that is ours: the advisory lock of the schema
 
@@ -126,7 +126,7 @@ def _migrate(connection: Connection, postgres: bool) -> None:
             f"the database was written by a newer filterd (schema {found}, this one: {VERSION})"
         )
     for number in range(found, VERSION):
-        STEPS[number](connection)
+        connection.execute(text(STEPS[number]))
         connection.execute(insert(schema_version).values(number=number + 1))
 
 
@@ -166,7 +166,10 @@ def mark_stale(connection: Connection, pairs: Iterable[tuple[str, str]]) -> None
     """These schools' months must be assessed anew."""
     rows = [{"school": school, "month": month} for school, month in sorted(set(pairs))]
     if rows:
-        connection.execute(upsert(connection, stale).on_conflict_do_nothing(), rows)
+        again = upsert(connection, stale).on_conflict_do_update(
+            index_elements=["school", "month"], set_={"marked": stale.c.marked + 1}
+        )
+        connection.execute(again, rows)
 
 
 def upsert(connection: Connection, table: Any) -> Any:

@@ -48,6 +48,7 @@ class _Batch:
     now: datetime
     devices: dict[str, Any]
     heads: dict[str, Head | None] = field(default_factory=dict)
+    bundles: dict[str, int | None] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     fresh: dict[tuple[str, int], str] = field(default_factory=dict)
     cells: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
@@ -92,6 +93,7 @@ def _judge(connection: Connection, batch: _Batch, each: Arrived) -> Outcome:
         return outcome
     _release(connection, batch, each)
     batch.heads[each.device] = Head(counter, each.digest, each.day)
+    batch.bundles[each.device] = _bundle(each.summary)
     batch.fresh[each.device, counter] = each.digest
     batch.rows.append(
         {
@@ -109,6 +111,12 @@ def _head(device: Any) -> Head | None:
     if not device["counter"]:
         return None
     return Head(device["counter"], device["digest"], date.fromisoformat(device["day"]))
+
+
+def _bundle(summary: Summary) -> int | None:
+    """The version of the office's bundle that the school says it uses."""
+    named = summary["policy"]["bundle"] or ""
+    return int(named) if named.isdecimal() and len(named) < 10 else None
 
 
 def _stored(connection: Connection, batch: _Batch, each: Arrived, head: Head | None) -> str | None:
@@ -141,10 +149,13 @@ def _release(connection: Connection, batch: _Batch, each: Arrived) -> None:
         batch.cells[key] = (found, body.decode())
 
 
+_HEAD = ("counter", "digest", "day", "seen", "bundle")
 _ADVANCE = (
     update(devices)
     .where(devices.c.id == bindparam("of"))
-    .values({key: bindparam(f"new_{key}") for key in ("counter", "digest", "day", "seen")})
+    .values(
+        {key: bindparam(f"new_{key}") for key in ("counter", "digest", "day", "seen", "bundle")}
+    )
 )
 _NEWEST = (
     update(schools)
@@ -163,7 +174,8 @@ def _write(connection: Connection, office: Office, batch: _Batch) -> None:
         _ADVANCE,
         [
             {"of": device, "new_counter": head.counter, "new_digest": head.digest,
-             "new_day": head.day.isoformat(), "new_seen": seen}
+             "new_day": head.day.isoformat(), "new_seen": seen,
+             "new_bundle": batch.bundles[device]}
             for device, head in sorted(batch.heads.items()) if head is not None
         ],
     )  # fmt: skip

@@ -122,6 +122,7 @@ stale = Table(
     metadata,
     Column("school", Text, primary_key=True),
     Column("month", Text, primary_key=True),
+    Column("marked", Integer, nullable=False, server_default="0"),  # how often since it was clean
 )
 
 assessments = Table(

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import insert, update
 
-from admin_ui.office import enrolment, register
+from admin_ui.office import assess, enrolment, register
 from admin_ui.office.database import Office, default_url, open_office
 from admin_ui.office.register import Entry
+from admin_ui.office.tables import devices, efficacy, proofs, schools
 from filterd.evidence import signing
 from filterd.evidence.canonical import digest
 from filterd.evidence.records import Summary
 from filterd.evidence.summary import FIRST, encode
-from tests.lab.school_month import perfect_day
+from tests.lab.school_month import HASH, perfect_day
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Clock:
         self.now = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
 
 
-def fresh_office(folder: Path, clock: Clock, url: str | None = None) -> Office:
+def fresh_office(folder: Path, clock: Clock | None, url: str | None = None) -> Office:
     return open_office(url or default_url(folder), folder, clock)
 
 
@@ -59,7 +61,7 @@ class Box:
     def day(self, day: date, change: Callable[[Summary], None] | None = None) -> bytes:
         """The signed summary of a day as it travels; `change` edits it before it is signed."""
         self.counter += 1
-        record = copy.deepcopy(perfect_day(day, self.counter, self.previous))
+        record = perfect_day(day, self.counter, self.previous)
         record["school"], record["device"] = self.school, self.key.id
         if change is not None:
             change(record)
@@ -75,6 +77,45 @@ def enrolled_box(office: Office, number: int = 1, commune: int = 1) -> Box:
     box = Box(school.id)
     enrolment.enrol(office, enrolment.new_code(office, school.id, "test"), box.key.public.hex())
     return box
+
+
+def pin(office: Office, boxes: Iterable[Box], enrolled: str) -> None:
+    """Devices that were enrolled at that moment, without the code's round trip."""
+    rows = [
+        {"id": box.key.id, "school": box.school, "public": box.key.public.hex(),
+         "state": "active", "enrolled": enrolled}
+        for box in boxes
+    ]  # fmt: skip
+    with office.write() as connection:
+        connection.execute(insert(devices), rows)
+        wanted = schools.c.id.in_([row["school"] for row in rows])
+        connection.execute(update(schools).where(wanted).values(enrolled=enrolled[:10]))
+
+
+def laboratory(office: Office) -> None:
+    """The efficacy of the lists that all boxes here use, measured and good (I6)."""
+    method = assess.current_method()
+    body = {
+        "index": HASH, "recall": {each: [995, 1000] for each in method.efficacy},
+        "vietnamese": {each: [100, 100] for each in method.efficacy}, "false_block": [1, 4000],
+    }  # fmt: skip
+    row = {"list_index": HASH, "body": json.dumps(body), "entered": office.moment(),
+           "entered_by": "test"}  # fmt: skip
+    with office.write() as connection:
+        connection.execute(insert(efficacy).values(**row))
+
+
+def prove(office: Office, month: str, passed: Mapping[str, int]) -> None:
+    """Four rounds of independent proof for each school, of which so many passed (I5b)."""
+    at = office.moment()
+    rounds = [
+        {"id": f"{month}-{school}-{n}", "school": school, "month": month,
+         "nonce": f"{month}-{school}-{n}", "asked": at, "due": at, "blocked": "[]",
+         "control": "[]", "seen": "[]", "passed": int(n < good)}
+        for school, good in passed.items() for n in range(4)
+    ]  # fmt: skip
+    with office.write() as connection:
+        connection.execute(insert(proofs), rounds)
 
 
 def days(first: date, count: int) -> list[date]:

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,20 +27,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of an empty database; the server ends with the block."""
     bin_ = binaries()
     assert bin_ is not None
-    home = folder / "pg"
-    home.mkdir()
+    # Not below pytest's own folder: every session that starts closes that to other users.
+    home = Path(tempfile.mkdtemp(prefix="filterd-pg-"))
     user = getpass.getuser()
     before: list[str] = []
     if os.getuid() == 0:  # the server refuses to run as root
         user = "postgres"
         shutil.chown(home, user)
-        for each in (folder, *folder.parents):
-            if each != Path("/tmp") and str(each).startswith("/tmp/"):
-                each.chmod(each.stat().st_mode | 0o011)
         before = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]
     data, port = home / "data", free_port()
     start = [*before, str(bin_ / "initdb"), "-D", str(data), "-U", "office", "-A", "trust",
@@ -55,6 +53,7 @@ def postgres(folder: Path) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(20)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _wait(bin_: Path, port: int, server: subprocess.Popen[bytes]) -> None:

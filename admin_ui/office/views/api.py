@@ -10,6 +10,7 @@ import hmac
 from pathlib import Path
 
 from flask import Blueprint, Response, abort, current_app, request
+from sqlalchemy.exc import OperationalError
 from werkzeug.wrappers import Response as BaseResponse
 
 from admin_ui.office import enrolment, metrics, proof
@@ -41,6 +42,8 @@ def summaries() -> tuple[dict[str, str], int]:
         outcome = gathering.take(_body(2 * MAX_BYTES))
     except EvidenceError as error:
         return _refused(error)
+    except OperationalError:  # the database is locked or away: the box tries again later
+        return {"code": "busy", "message": "try again later"}, 503
     return {"outcome": outcome.value}, 409 if outcome is Outcome.KNOWN else 201
 
 

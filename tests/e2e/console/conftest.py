@@ -25,20 +25,14 @@ import dnslib
 import httpx
 import pyotp
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Page
 
 from filterd.control.client import ControlClient
 from tests.e2e.console.lived_in import hold_an_update
+from tests.e2e.looks import CHROMIUM
 from tests.lab.running import free_ports
 from tests.lab.staff import PASSWORD
 
-CHROMIUM = Path("/usr/bin/chromium")
-OUT = Path(__file__).parents[2] / ".out"
-SWITCHES = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--host-resolver-rules=MAP *.filterd.test 127.0.0.1",
-]  # fmt: skip
 ROOT = Path(__file__).parents[3]
 
 
@@ -161,35 +155,6 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
         except subprocess.TimeoutExpired:
             process.kill()
         upstream.socket.close()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium with a fresh profile."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=SWITCHES)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A new visitor; every page error or refused resource fails the test."""
-    made = browser.new_context(viewport={"width": 1280, "height": 900}, locale="vi-VN")
-    made.set_default_timeout(15_000)
-    complaints: list[str] = []
-    made.on("weberror", lambda error: complaints.append(str(error.error)))
-    made.on("console", lambda message: complaints.append(message.text)
-            if "Content Security Policy" in message.text else None)  # fmt: skip
-    made.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
-    yield made
-    made.close()
-    assert not complaints, complaints
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return context.new_page()
 
 
 def sign_in(page: Page, school: School, name: str, password: str = PASSWORD) -> None:

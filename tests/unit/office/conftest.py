@@ -15,10 +15,10 @@ from tests.lab.private_postgres import binaries, postgres
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     if binaries() is None:
         pytest.skip("Debian's postgresql is not installed")
-    with postgres(tmp_path_factory.mktemp("postgres")) as url:
+    with postgres() as url:
         yield url
 
 

@@ -9,13 +9,21 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select, text, update
 
-from admin_ui.office import assess, enrolment, ingest, register
-from admin_ui.office.database import Office
+from admin_ui.office import assess, database, enrolment, ingest, register
+from admin_ui.office.database import Office, open_office
 from admin_ui.office.ingest import Gathering
 from admin_ui.office.keeping import Arrived, keep
-from admin_ui.office.tables import assessments, cells, devices, schools, stale, summaries
+from admin_ui.office.tables import (
+    assessments,
+    cells,
+    devices,
+    schema_version,
+    schools,
+    stale,
+    summaries,
+)
 from filterd.errors import EvidenceError
 from filterd.evidence import signing
 from filterd.evidence.canonical import canonical
@@ -55,8 +63,9 @@ def _with_cells(record: Summary) -> None:
 
 
 def kept(office: Office) -> dict[str, list[dict[str, object]]]:
-    tables = (summaries, cells, devices, stale, schools)
-    return {table.name: sorted(office.rows(select(table)), key=str) for table in tables}
+    wanted = [select(table) for table in (summaries, cells, devices, schools)]
+    wanted.append(select(stale.c.school, stale.c.month))
+    return {str(query): sorted(office.rows(query), key=str) for query in wanted}
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -138,6 +147,53 @@ def test_a_day_that_is_in_no_calendar_is_refused(office: Office, clock: Clock) -
         body = canonical({**record, **change})
         with pytest.raises(EvidenceError, match="in no calendar"):
             ingest.take(office, box.key.sign(signing.SUMMARY, body).encode())
+
+
+def test_what_comes_while_a_month_is_assessed_is_not_forgotten(
+    office: Office, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = enrolled_box(office)
+    clock.to(date(2026, 11, 3))
+    ingest.take(office, box.day(date(2026, 11, 1)))
+    whole = assess.assess
+
+    def slow(connection: Connection, at: Office, school: str, month: str) -> assess.Result | None:
+        found = whole(connection, at, school, month)
+        if box.counter == 1:
+            ingest.take(office, box.day(date(2026, 11, 2)))
+        return found
+
+    monkeypatch.setattr(assess, "assess", slow)
+    assert assess.sweep(office) == 1
+    assert office.rows(select(assessments.c.days)) == [{"days": 1}]
+    assess.sweep_all(office)
+    assert office.rows(select(assessments.c.days)) == [{"days": 2}]
+    assert office.rows(select(stale)) == []
+
+
+def test_the_office_knows_which_bundle_a_school_uses(office: Office, clock: Clock) -> None:
+    box = enrolled_box(office)
+    clock.to(date(2026, 11, 2))
+    named = box.day(date(2026, 11, 1), lambda record: record["policy"].update(bundle="17"))
+    ingest.take(office, named)
+    assert office.rows(select(devices.c.bundle)) == [{"bundle": 17}]
+
+
+def test_a_database_of_the_first_schema_is_brought_up(office: Office, clock: Clock) -> None:
+    with office.write() as connection:
+        connection.execute(text("ALTER TABLE stale DROP COLUMN marked"))
+        connection.execute(update(schema_version).values(number=1))
+    url = office.engine.url.render_as_string(hide_password=False)
+    again = open_office(url, office.state_dir, clock)
+    mark_stale(again, "x")
+    mark_stale(again, "x")
+    assert again.rows(select(stale.c.marked)) == [{"marked": 1}]
+    again.engine.dispose()
+
+
+def mark_stale(office: Office, school: str) -> None:
+    with office.write() as connection:
+        database.mark_stale(connection, [(school, "2026-11")])
 
 
 def test_a_school_that_cannot_be_assessed_does_not_stop_the_others(
