@@ -16,6 +16,7 @@ from admin_ui.office.access import ACCESS
 from admin_ui.office.accounts import Accounts
 from admin_ui.office.database import Office
 from admin_ui.office.ingest import Gathering
+from admin_ui.office.intake import Intake
 from admin_ui.office.views import BLUEPRINTS
 from admin_ui.office.views.api import bp as api
 from admin_ui.school.access import admit
@@ -32,7 +33,6 @@ def create_app(office: Office, accounts: Accounts) -> Flask:
     app = web.create(__name__, who=GUEST, call=accounts.call)
     web.own_cookies(app, "session")  # the office's name; the console on the same host has another
     app.extensions["office"], app.extensions["accounts"] = office, accounts
-    app.extensions["gathering"] = Gathering(office)
     own = Path(__file__).parent / "templates"
     console = Path(admin_ui.school.__file__).parent / "templates"
     shared = app.jinja_env.loader
@@ -47,4 +47,6 @@ def create_app(office: Office, accounts: Accounts) -> Flask:
     app.jinja_env.filters["month"] = navigation.month_title
     guarded = web.guarded(app, ACCESS, admit)
     guarded.config.update(MAX_CONTENT_LENGTH=UPLOAD_BYTES, MAX_FORM_MEMORY_SIZE=UPLOAD_BYTES)
+    # Outside of the guard: a summary is known by its signature, and needs nothing of a page.
+    guarded.wsgi_app = Intake(guarded.wsgi_app, Gathering(office))  # type: ignore[assignment]
     return guarded

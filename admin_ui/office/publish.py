@@ -7,6 +7,7 @@ Owns the office's root and release keys, `authority` and `releases`. A release i
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from sqlalchemy import func, insert, or_, select, update
 from admin_ui.office.assess import current_method
 from admin_ui.office.database import Office, upsert
 from admin_ui.office.tables import authority, releases, settings
-from filterd.errors import EvidenceError
+from filterd.errors import ConfigError, EvidenceError, Problem
 from filterd.evidence import bundle, signing
 from filterd.evidence.bundle import Entry
 from filterd.evidence.canonical import digest
 from filterd.evidence.signing import DeviceKey
+from filterd.lists import catalogue
+from filterd.policy.taxonomy import CATEGORIES
 from filterd.wire.names import from_text
 
 BUNDLE_DAYS = 30
@@ -75,16 +78,53 @@ def entries(office: Office) -> list[Entry]:
 
 def proof_zone(office: Office) -> str:
     """The zone of the office's own name server for the independent proof; "" when there is none."""
-    rows = office.rows(select(settings.c.value).where(settings.c.key == "proof_zone"))
-    return str(rows[0]["value"]) if rows else ""
+    return _kept(office, "proof_zone")
 
 
 def set_proof_zone(office: Office, zone: str) -> None:
     """Name the zone that the office's own authoritative server serves."""
+    _keep(office, "proof_zone", zone)
+
+
+def more_floor(office: Office) -> tuple[str, ...]:
+    """Categories that the office locks for pupils besides the method's own."""
+    return tuple(json.loads(_kept(office, "floor") or "[]"))
+
+
+def set_floor(office: Office, categories: Iterable[str]) -> None:
+    """From the next release on; EvidenceError `category` for what is none."""
+    wanted = sorted(set(categories))
+    for each in wanted:
+        if each not in CATEGORIES:
+            raise EvidenceError("category", f"{each!r} is no category")
+    _keep(office, "floor", json.dumps(wanted))
+
+
+def catalogue_text(office: Office) -> str:
+    """The list catalogue for the schools; "" when they use the shipped one alone."""
+    return _kept(office, "catalogue")
+
+
+def set_catalogue(office: Office, text: str) -> None:
+    """From the next release on; ConfigError with every mistake. Its lists stand over the shipped
+    ones of the same id; lists in files are refused, as each box has other files."""
+    if text.strip():
+        for source in catalogue.parse(text, Path("catalogue.yaml"), CATEGORIES):
+            if source.url is None:
+                raise ConfigError([Problem("catalogue.yaml", None, source.id, "needs a url")])
+    _keep(office, "catalogue", text if text.strip() else "")
+
+
+def _kept(office: Office, key: str) -> str:
+    rows = office.rows(select(settings.c.value).where(settings.c.key == key))
+    return str(rows[0]["value"]) if rows else ""
+
+
+def _keep(office: Office, key: str, value: str) -> None:
     with office.write() as connection:
-        statement = upsert(connection, settings).values(key="proof_zone", value=zone)
+        statement = upsert(connection, settings).values(key=key, value=value)
         connection.execute(
-            statement.on_conflict_do_update(index_elements=["key"], set_={"value": zone})
+            statement.on_conflict_do_update(index_elements=["key"], set_={"value": value})
         )
 
 
@@ -129,7 +169,7 @@ def _body(office: Office, version: int, now: datetime, listed: list[Entry]) -> d
         "method": method.version,
         "floor": {
             "everyone": sorted(method.locked_everyone),
-            "pupils": sorted(method.locked_pupils),
+            "pupils": sorted({*method.locked_pupils, *more_floor(office)}),
         },
         "authority": [
             {"name": e.name, "document": e.document, "issuer": e.issuer, "issued": e.issued,
@@ -137,7 +177,7 @@ def _body(office: Office, version: int, now: datetime, listed: list[Entry]) -> d
             for e in listed
         ],
         "canaries": {category: [f"{category}.canary.{zone}"] for category in categories},
-        "catalogue": None,
+        "catalogue": catalogue_text(office) or None,
     }  # fmt: skip
 
 

@@ -101,8 +101,9 @@ class Evidence:
         await self.recorder.stop()
 
     def bundle_of(self, link: OfficeLink) -> None:
-        """Let the summaries name the office's bundle that is in use."""
+        """Let the summaries and the status name the office's bundle that is in use."""
         self._school.link = link
+        self.door.bundle = link.told
 
     def readings(self) -> Iterable[Reading]:
         """For the metrics endpoint."""

@@ -19,8 +19,6 @@ from filterd.lists.refresher import Refresher
 from filterd.live import LivePolicy
 
 _log = logging.getLogger("filterd.office")
-EVERY_S = 300.0
-"""With the jitter at most 7.5 minutes: a published name is blocked well within fifteen."""
 
 
 class OfficeLine:
@@ -30,6 +28,8 @@ class OfficeLine:
         self, recorder: Recorder, keeper: Refresher, owner: Owner, live: LivePolicy
     ) -> None:
         self._recorder, self._values, self._live = recorder, owner.stores.values, live
+        # 5 minutes by default, with the jitter at most 7.5: a published name is blocked within 15
+        self._every_s = float(owner.settings.office_every)
         lists = keeper.library.store.folder
         folders = Folders(lists.parent / "office", lists / "office")
         self.link = OfficeLink(folders, recorder.key, owner.clock, keeper.reload, self._ask)
@@ -54,7 +54,7 @@ class OfficeLine:
                                  done.version)  # fmt: skip
                 elif done.changed:
                     _log.info("bundle %d of the office is in use", done.version)
-            await asyncio.sleep(EVERY_S * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
+            await asyncio.sleep(self._every_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
 
     async def _ask(self, names: Sequence[str]) -> None:
         """Each name once, on the path of a tier that pupils use."""

@@ -295,4 +295,5 @@ _KEYS: dict[str, _Parse] = {
     "cache": _group(CacheSettings, _CACHE),
     "gateway": _group(GatewaySettings, _GATEWAY),
     "pair": _pair,
+    "office_every": _span,
 }

@@ -107,6 +107,8 @@ class Settings:
     cache: CacheSettings = field(default_factory=CacheSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     pair: PairSettings | None = None
+    office_every: int = 300
+    """Seconds between two visits at the office; half of it to half more, so that load spreads."""
     source: Path | None = None
 
     @property

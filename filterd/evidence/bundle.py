@@ -136,6 +136,11 @@ def verify(envelope: bytes, root: Root, held: int, now: datetime) -> Bundle:
     return bundle
 
 
+def held(envelope: bytes) -> Bundle:
+    """A bundle that was verified when it was taken into use; EvidenceError `format`."""
+    return _bundle(_open(BUNDLE, envelope)[0])
+
+
 def _open(kind: str, envelope: bytes) -> tuple[bytes, Mapping[str, bytes]]:
     if len(envelope) > MAX_BYTES:
         raise EvidenceError("format", f"{len(envelope)} bytes, limit {MAX_BYTES}")

@@ -43,6 +43,7 @@ class Door:
         self._recorder, self._store, self._values = recorder, store, values
         self._tier_of = tier_of
         self._calendar = load()
+        self.bundle: Callable[[], Mapping[str, object] | None] = lambda: None
 
     async def status(self) -> Mapping[str, Any]:
         recorder = self._recorder
@@ -76,6 +77,7 @@ class Door:
             "spool": {"waiting": shown.spooled, "oldest": shown.oldest_unsent},
             "device": {"id": recorder.key.id, "public": recorder.key.public.hex()},
             "office": await self._values.get(OFFICE),
+            "bundle": self.bundle(),
             "due": [_due(each, today, None) for each in self._soon(today)],
         }
 

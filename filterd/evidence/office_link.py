@@ -71,10 +71,30 @@ class OfficeLink:
         held = self._held()
         return str(held) if held else None
 
+    def told(self) -> dict[str, object] | None:
+        """Version, expiry and method of the bundle in use, for people; None: none is."""
+        try:
+            found = json.loads((self._folders.state / "in-use.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        expired = datetime.fromisoformat(found["expires"]) <= self._clock()
+        return {**found, "expired": expired}
+
+    async def _next_day(self) -> bool:
+        """An authority's name ends on its day, also when the office sends nothing new."""
+        told = self.told()
+        if told is None or told["day"] == self._clock().date().isoformat():
+            return False
+        envelope = (self._folders.state / "bundle.json").read_bytes()
+        self._use(bundle.held(envelope), envelope)
+        await self._apply()
+        return True
+
     async def round(self, office: Office) -> Pulled:
         """One visit to the office; never raises for a line that is down or a bundle that is bad."""
         changed, proof, error = False, False, None
         try:
+            await self._next_day()
             async with _session(office) as session:
                 changed = await self._pull(session)
                 proof = await self._prove(session)
@@ -129,6 +149,11 @@ class OfficeLink:
         wanted.setdefault("authority", []).extend(e.name for e in found.in_force(day))
         folder = self._folders.lists
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _write(folder / "floor.json", canonical({k: list(v) for k, v in found.floor.items()}))
+        if found.catalogue is not None:
+            _write(folder / "catalogue.yaml", found.catalogue.encode())
+        else:
+            (folder / "catalogue.yaml").unlink(missing_ok=True)
         for category, names in wanted.items():
             # $important: no exception in a list, the school's own included, opens these.
             lines = "".join(f"||{name}^$important\n" for name in sorted(set(names)))
@@ -138,6 +163,9 @@ class OfficeLink:
             if path.stem not in wanted:
                 path.unlink()
         _write(self._folders.state / "bundle.json", envelope)
+        told = {"day": day, "expires": found.expires.isoformat(), "method": found.method,
+                "version": found.version}  # fmt: skip
+        _write(self._folders.state / "in-use.json", canonical(told))
         _write(self._folders.state / "version", str(found.version).encode())
 
     def _held(self) -> int:

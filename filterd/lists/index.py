@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import marisa_trie
 
 from filterd.errors import ListError
-from filterd.lists import fdx
+from filterd.lists import fdx, floor
 from filterd.lists.addresses import AddressTable
 from filterd.lists.entry import BELOW, EXACT
 from filterd.lists.matching import Rules
@@ -24,7 +24,7 @@ from filterd.lists.parsed import FIRST_HALF, name_of_key, rule_from_json
 from filterd.lists.precedence import Candidate, ListMeta, decide
 from filterd.lists.shard import HALVES, Pair
 from filterd.lists.texts import rule_text
-from filterd.policy.model import CategoryId, ListId
+from filterd.policy.model import CategoryId, Floor, ListId
 from filterd.policy.verdict import Listing, Question
 
 
@@ -138,14 +138,22 @@ class FileTable:
 class Index:
     """Several tables as one; implements `policy.verdict.ListIndex`."""
 
-    def __init__(self, tables: Sequence[Table], version: str) -> None:
+    def __init__(
+        self, tables: Sequence[Table], version: str, floor: Mapping[CategoryId, Floor] | None = None
+    ) -> None:
         self._tables = tuple(tables)
         self._version = version
+        self._floor = dict(floor or {})
 
     @property
     def version(self) -> str:
         """Digest of the compiled lists, and of the school's own when there are any."""
         return self._version
+
+    @property
+    def floor(self) -> Mapping[CategoryId, Floor]:
+        """What the office locks besides the built-in floor."""
+        return self._floor
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -172,7 +180,8 @@ class Index:
 
     def with_overlay(self, overlay: Table, digest: str) -> Index:
         """This index with the school's own lists laid over its file; replaces an older overlay."""
-        return Index((self._tables[0], overlay), f"{self._version.partition('+')[0]}+{digest}")
+        version = f"{self._version.partition('+')[0]}+{digest}"
+        return Index((self._tables[0], overlay), version, self._floor)
 
 
 def _narrowness(listing: Listing) -> tuple[int, bool]:
@@ -188,7 +197,7 @@ def open_index(path: Path, verify: bool = True) -> Index:
     Without `verify` only the head is checked: for workers, after the supervisor read it whole.
     """
     table = FileTable(fdx.read(path, verify))
-    index = Index((table,), table.digest)
+    index = Index((table,), table.digest, floor.read(path.parent / "office"))
     folders = (path.parent / "local", path.parent / "office")
     if not any(next(folder.glob("*.txt"), None) for folder in folders):
         return index

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filterd.errors import ListError
+from filterd.errors import ConfigError, ListError
 from filterd.lists import catalogue, compiler, fdx, parsed
 from filterd.lists.catalogue import Source
 from filterd.lists.discover import Found, discover
@@ -27,6 +28,7 @@ from filterd.lists.state import State
 from filterd.lists.store import Store
 from filterd.policy.model import CategoryId, ListId, Title
 
+_log = logging.getLogger("filterd.lists")
 Check = Callable[[Path], tuple[str, ...]]
 """Looks at a fresh index before it goes live; what it says against it (policy `expect`)."""
 
@@ -57,14 +59,21 @@ class Library:
     def __init__(self, surroundings: Surroundings) -> None:
         self.around = surroundings
         self.store = Store(surroundings.folder)
-        self._read: tuple[int, tuple[Source, ...]] | None = None
+        self._read: tuple[tuple[int, ...], tuple[Source, ...]] | None = None
 
     def _catalogue(self) -> tuple[Source, ...]:
-        """The catalogue, read again only when its file changed (200 lists take 60 ms to read)."""
-        stamp = self.around.catalogue.stat().st_mtime_ns if self.around.catalogue.exists() else 0
+        """The catalogue with the office's over it (the same id: the office's stands), read again
+        only when a file changed (200 lists take 60 ms to read)."""
+        around = self.around
+        office = around.folder / "office" / "catalogue.yaml"
+        stamp = tuple(
+            path.stat().st_mtime_ns if path.exists() else 0 for path in (around.catalogue, office)
+        )
         if self._read is None or self._read[0] != stamp:
-            found = catalogue.load(self.around.catalogue, self.around.categories)
-            self._read = stamp, tuple(found)
+            found = {each.id: each for each in catalogue.load(around.catalogue, around.categories)}
+            if stamp[1]:
+                found |= {each.id: each for each in _of_office(office, around.categories)}
+            self._read = stamp, tuple(found.values())
         return self._read[1]
 
     def sources(self, state: State | None = None) -> tuple[Source, ...]:
@@ -258,3 +267,13 @@ def needs_room(folder: Path, index: Path) -> None:
             raise ListError(
                 f"the disk is nearly full: compiling needs {3 * size >> 20} MiB free in {folder}"
             )
+
+
+def _of_office(path: Path, categories: tuple[str, ...]) -> tuple[Source, ...]:
+    """The office's sources. Only fetched ones: a file's path would mean something else on each box.
+    A catalogue that does not fit this version adds nothing, and is told in the log."""
+    try:
+        return tuple(each for each in catalogue.load(path, categories) if each.url)
+    except ConfigError as error:
+        _log.error("the office's catalogue left out: %s", error)
+        return ()

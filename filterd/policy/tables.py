@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol, runtime_checkable
 
 from filterd.policy import origins, special_names
 from filterd.policy.model import (
@@ -101,6 +102,19 @@ class Rules:
     unsafe: frozenset[Name]
 
 
+@runtime_checkable
+class RaisesFloor(Protocol):
+    """Lists that bring more categories of the floor with them; nothing brings fewer."""
+
+    @property
+    def floor(self) -> Mapping[CategoryId, Floor]:
+        """Category → for whom it is locked besides the built-in floor."""
+
+
+def _locked(whom: Floor, *floors: Mapping[CategoryId, Floor]) -> frozenset[CategoryId]:
+    return frozenset(id for each in floors for id, floor in each.items() if floor is whom)
+
+
 def make(
     policy: Policy, taxonomy: Taxonomy, index: ListIndex, surroundings: Surroundings
 ) -> Tables:
@@ -110,6 +124,7 @@ def make(
         records[record.name].append(record)
     served = frozenset(policy.internal_zones) | frozenset(surroundings.served)
     floors = {id: category.floor for id, category in taxonomy.categories.items()}
+    raised = index.floor if isinstance(index, RaisesFloor) else {}
     return Tables(
         index=index,
         specials=special_names.table(served),
@@ -117,8 +132,8 @@ def make(
         own_zones=frozenset(policy.internal_zones),
         designation=surroundings.designation,
         records={name: tuple(found) for name, found in records.items()},
-        everyone=frozenset(id for id, floor in floors.items() if floor is Floor.EVERYONE),
-        pupils=frozenset(id for id, floor in floors.items() if floor is Floor.PUPILS),
+        everyone=_locked(Floor.EVERYONE, floors, raised),
+        pupils=_locked(Floor.PUPILS, floors, raised),
         fixed=frozenset(id for id, found in taxonomy.categories.items() if not found.excepted),
         canaries=frozenset(Name(f"{id}.{special_names.CANARY_ZONE}") for id in floors),
     )

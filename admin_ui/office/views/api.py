@@ -9,16 +9,12 @@ import hashlib
 import hmac
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, current_app, request
-from sqlalchemy.exc import OperationalError
+from flask import Blueprint, Response, abort, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from admin_ui.office import enrolment, metrics, proof
 from admin_ui.office.access import office
-from admin_ui.office.ingest import Gathering
 from filterd.errors import EvidenceError
-from filterd.evidence.chain import Outcome
-from filterd.evidence.summary import MAX_BYTES
 
 bp = Blueprint("api", __name__)
 STATUS = {"too_soon": 429, "unknown_device": 403, "revoked": 403, "code": 403}
@@ -32,19 +28,6 @@ def _body(limit: int) -> bytes:
     if (request.content_length or 0) > limit:
         abort(413)
     return request.get_data(cache=False)
-
-
-@bp.post("/api/v1/summaries")
-def summaries() -> tuple[dict[str, str], int]:
-    """One signed summary: 201 taken, 409 known already, 4xx refused (and written down)."""
-    try:
-        gathering: Gathering = current_app.extensions["gathering"]
-        outcome = gathering.take(_body(2 * MAX_BYTES))
-    except EvidenceError as error:
-        return _refused(error)
-    except OperationalError:  # the database is locked or away: the box tries again later
-        return {"code": "busy", "message": "try again later"}, 503
-    return {"outcome": outcome.value}, 409 if outcome is Outcome.KNOWN else 201
 
 
 @bp.post("/api/v1/enrol")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from flask import Blueprint, flash, g, render_template
+from flask import Blueprint, flash, g, render_template, request
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 
-from admin_ui.office import publish
+from admin_ui.office import assess, publish
 from admin_ui.office.access import office, written
 from admin_ui.office.assess import reassess_index
 from admin_ui.office.database import upsert
@@ -16,8 +16,9 @@ from admin_ui.office.tables import devices, efficacy, releases
 from admin_ui.shared import fields
 from admin_ui.shared.i18n import gettext as _
 from admin_ui.shared.web import back
-from filterd.errors import EvidenceError
+from filterd.errors import ConfigError, EvidenceError
 from filterd.evidence.bundle import Entry
+from filterd.policy.taxonomy import CATEGORIES
 
 bp = Blueprint("publish", __name__, url_prefix="/publish")
 
@@ -36,7 +37,9 @@ def page() -> str:
     return render_template(
         "publish/page.html", names=publish.entries(office()), releases=newest, held=held,
         laboratory=laboratory, zone=publish.proof_zone(office()),
-        today=office().today().isoformat(),
+        today=office().today().isoformat(), floor=publish.more_floor(office()),
+        catalogue=publish.catalogue_text(office()), categories=CATEGORIES,
+        locked=assess.current_method().locked(pupils=True),
     )  # fmt: skip
 
 
@@ -84,6 +87,28 @@ def _release(what: str) -> None:
     version = publish.release(office(), _who(), what)
     written("publish.release", str(version), what)
     flash(_("Version %(n)s is published. Schools take it within ten minutes.", n=version), "ok")
+
+
+@bp.post("/floor")
+def floor() -> Response:
+    """Categories that no school of this office may open for pupils, besides the method's own."""
+    try:
+        publish.set_floor(office(), request.form.getlist("categories"))
+    except EvidenceError as error:
+        raise fields.FieldError(str(error)) from None
+    _release("floor")
+    return back()
+
+
+@bp.post("/catalogue")
+def catalogue() -> Response:
+    """Lists that every school of this office fetches."""
+    try:
+        publish.set_catalogue(office(), fields.text("text", 200_000, required=False, lines=True))
+    except ConfigError as error:
+        raise fields.FieldError(str(error)) from None
+    _release("catalogue")
+    return back()
 
 
 @bp.post("/laboratory")
