@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from filterd import tasks
 from filterd.clients.segments import Segments, packed
 from filterd.errors import FilterdError
+from filterd.gateway.answered import SOCKET, Answered
 from filterd.listen.admission import Admission
 from filterd.listen.drain import open_forward, open_memo
 from filterd.listen.tcp import StreamListener, StreamServer
@@ -82,6 +83,10 @@ class Serving:
         equipment = self._equipment(frame, cache)
         self.handler = Handler(equipment)
         self._forwarding = self._forward(equipment, size // 4)
+        self._answered_to = _answered(settings)
+        if self._answered_to is not None:
+            note = self._answered_to.note
+            self.handler.flights.answered = lambda one: note(one.addresses, one.lifetime)
         self.streams = StreamServer(self.handler, self.counters)
         self._listeners: list[UdpListener | StreamListener] = []
         self._encrypted: Encrypted | None = None
@@ -136,6 +141,8 @@ class Serving:
             self.handler.placements.gather()
             self._step()
         self._sweep()
+        if self._answered_to is not None:
+            self._answered_to.send()
         if self._frame is not None and self._designation() != self._designated:
             tasks.spawn(self._designate(), "designation")
         entries, octets = self._memo.weight
@@ -322,6 +329,13 @@ class Serving:
             values = (each.queries, each.failures, int(each.rtt * 1e6), each.state == "up")
             for field, value in enumerate(values):
                 self.counters.set(layout.upstream_place(number, field), int(value))
+
+
+def _answered(settings: Mapping[str, Any]) -> Answered | None:
+    """Where a box in the path measures what was answered."""
+    if not settings.get("measure_paths"):
+        return None
+    return Answered(Path(settings["state_dir"]) / "run" / SOCKET)
 
 
 def _stats(folder: Path) -> list[tuple[Path, os.stat_result]]:

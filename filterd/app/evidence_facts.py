@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from filterd.app.evidence_seen import DayCells
-from filterd.app.firewall_report import bypass_facts, deployment
+from filterd.app.firewall_report import bypass_facts, deployment, path_facts
 from filterd.control.owner import Owner
 from filterd.evidence.audit import verify
 from filterd.evidence.door import GOVERNANCE
@@ -58,13 +58,14 @@ class FactFinder:
         governance = checked(await self.owner.stores.values.get(GOVERNANCE) or {})
         facts = EvidenceFacts(self.owner.stores.database)
         settings = self.owner.settings
+        paths = await asyncio.to_thread(path_facts, settings, day)
         return {
             "facility": self._facility(governance),
             "bundle": None,
             "lists": await asyncio.to_thread(self._lists),
             "segments": self._segments(),
-            "path": None,
-            "flows": None,
+            "path": paths["path"],
+            "flows": paths["flows"],
             "tickets": await _tickets(facts, first, last),
             "changes": await self._changes(facts, first, last),
             "governance": fact(governance),

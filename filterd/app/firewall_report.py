@@ -7,11 +7,12 @@ leaves its findings in `run/firewall-check.json`.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypedDict
 
 from filterd.config import Settings
-from filterd.evidence.records import BypassFact
+from filterd.evidence.records import BypassFact, FlowFact, PathFact
+from filterd.gateway import follow
 from filterd.gateway.enforce import REPORT
 
 FRESH = timedelta(hours=26)
@@ -52,6 +53,32 @@ def bypass_facts(settings: Settings) -> dict[str, BypassFact]:
             facts[test]["executed"] += 1
             facts[test]["passed"] += bool(each["good"])
     return facts
+
+
+class PathFacts(TypedDict):
+    """Two facts of a day; None: not measured."""
+
+    path: PathFact | None
+    flows: FlowFact | None
+
+
+def path_facts(settings: Settings, day: date) -> PathFacts:
+    """I2 and I2b of that day as `filterd firewall follow` counted it, in line only.
+
+    The number of devices is rounded up to tens: at a small school it would tell who was absent.
+    """
+    found = follow.days(settings.state_dir / "run").get(day.isoformat())
+    if found is None or deployment(settings) != "inline":
+        return {"path": None, "flows": None}
+    path: PathFact | None = None
+    flows: FlowFact | None = None
+    if found.active:
+        used = min(found.used, found.active) * 10_000 // found.active
+        path = {"used_bp": used, "active": -(-found.active // 10) * 10}
+    if found.flows:
+        strange = min(found.unresolved, found.flows) * 10_000 // found.flows
+        flows = {"unresolved_bp": strange, "flows": found.flows}
+    return {"path": path, "flows": flows}
 
 
 def _findings(settings: Settings) -> list[dict[str, Any]] | None:

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -13,12 +14,13 @@ from pathlib import Path
 
 from filterd.cli.doctor import Check, Finding, Level
 from filterd.config import Settings
-from filterd.gateway import box, certificate, dhcp_probe, enforce
+from filterd.gateway import box, certificate, dhcp_probe, enforce, follow
 from filterd.gateway.nft import FirewallError
 from filterd.supervise.holder import port_holder
 
 _SOON = timedelta(days=30)
 _TIMEOUT_S = 10.0
+_QUIET_S = 120.0
 
 
 def port53(settings: Settings) -> Iterable[Finding]:
@@ -82,6 +84,18 @@ def offered(settings: Settings) -> Iterable[Finding]:
                           "let it hand out this box's address and no other")  # fmt: skip
 
 
+def paths(settings: Settings) -> Iterable[Finding]:
+    """Whether what goes past the filter is being counted, where the settings ask for it."""
+    if not (settings.gateway.measure_paths and settings.gateway.interfaces):
+        return
+    report = settings.state_dir / "run" / follow.REPORT
+    age = time.time() - report.stat().st_mtime if report.exists() else None
+    good = age is not None and age < _QUIET_S
+    text = "what goes past the filter is counted" if good else "nobody counts what goes past"
+    yield Finding("paths", Level.OK if good else Level.WARN, text,
+                  "systemctl start filterd-paths; without it I2 and I2b are missing")  # fmt: skip
+
+
 def tls(settings: Settings) -> Iterable[Finding]:
     """The certificate of the encrypted listeners."""
     path = settings.listen.tls.certificate
@@ -136,4 +150,14 @@ def pair(settings: Settings) -> Iterable[Finding]:
                   f"look at {settings.pair.peer}, and at {settings.pair.certificate}")  # fmt: skip
 
 
-CHECKS: tuple[Check, ...] = (port53, firewall, dhcp, offered, tls, interfaces, time_source, pair)
+CHECKS: tuple[Check, ...] = (
+    port53,
+    firewall,
+    dhcp,
+    offered,
+    paths,
+    tls,
+    interfaces,
+    time_source,
+    pair,
+)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 from dataclasses import asdict
 
 from filterd import config
-from filterd.gateway import enforce
+from filterd.gateway import enforce, follow
 from filterd.gateway.firewall import Plan, render, render_closed
 
 _ABOUT = """The rules redirect port 53 of the school's devices to this box, refuse DNS over TLS and
@@ -21,10 +22,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser(
         "firewall", help="nftables rules of the gateway", description=_ABOUT
     )
-    does = parser.add_subparsers(dest="does", required=True, metavar="print|apply|check")
+    does = parser.add_subparsers(dest="does", required=True, metavar="print|apply|follow|check")
     for name, run, help_text in (
         ("print", _print, "show the rules"),
         ("apply", _apply, "load the rules (root)"),
+        ("follow", _follow, "measure who goes past the filter, until ended (root)"),
         ("check", _check, "compare running with wanted rules and try to go around them (root)"),
     ):
         command = does.add_parser(name, help=help_text, description=help_text)
@@ -34,7 +36,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
             command.add_argument(
                 "--no-probe", action="store_true", help="compare only, make no test client"
             )
-        else:
+        elif name != "follow":
             command.add_argument(
                 "--closed",
                 action="store_true",
@@ -56,6 +58,16 @@ def _print(arguments: argparse.Namespace) -> int:
 def _apply(arguments: argparse.Namespace) -> int:
     enforce.apply(_wish(arguments), arguments.closed)
     print("closed until the filter is ready" if arguments.closed else "the firewall is up")
+    return 0
+
+
+def _follow(arguments: argparse.Namespace) -> int:
+    settings = config.load(config.find(arguments.config, system=True))
+    wish = enforce.plan(settings)
+    ended: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: ended.append(number))
+    follow.Follower(settings.state_dir / "run", wish.interfaces).work(lambda: bool(ended))
     return 0
 
 

@@ -272,6 +272,7 @@ _GATEWAY: dict[str, _Parse] = {
     "resolver_addresses": _paths,
     "block_vpn": _truth,
     "leases": _paths,
+    "measure_paths": _truth,
     "radius": _optional_address,
 }
 _PAIR: dict[str, _Parse] = {

@@ -68,6 +68,7 @@ class GatewaySettings:
 
     `interfaces`: where the school's devices come in. `exempt`: sources that may ask any resolver.
     `resolver_addresses`: files of further public resolvers. `leases`: DHCP lease files to read.
+    `measure_paths`: count who goes past the filter (`gateway.follow`).
     """
 
     interfaces: tuple[str, ...] = ()
@@ -75,6 +76,7 @@ class GatewaySettings:
     resolver_addresses: tuple[Path, ...] = ()
     block_vpn: bool = True
     leases: tuple[Path, ...] = ()
+    measure_paths: bool = False
     radius: Address | None = None
 
 
@@ -145,6 +147,7 @@ class Settings:
             },
             "blocklists": str(self.blocklists),
             "state_dir": str(self.state_dir),
+            "measure_paths": self.gateway.measure_paths,
         }
 
 

@@ -120,6 +120,7 @@ def start(
     if answers.firewall:
         units += ["filterd-firewall-closed.service", "filterd-firewall.service"]
         units += ["filterd-firewall-refresh.timer", "filterd-firewall-check.timer"]
+        units += ["filterd-paths.service"]
     # The closed rules come first: nothing passes unfiltered while the filter starts.
     run(["systemctl", "enable", *units])
     if answers.firewall:

@@ -22,10 +22,10 @@ def load(transaction: str) -> None:
     _run(["nft", "-f", "-"], transaction)
 
 
-def listing(table: str = TABLE) -> list[dict[str, Any]] | None:
-    """The running table as nft's JSON objects; None when there is no such table."""
+def listing(table: str = TABLE, kind: str = "table", name: str = "") -> list[dict[str, Any]] | None:
+    """The running table, or one set or counter of it, as nft's JSON objects; None: not there."""
     try:
-        return _objects(_run(["nft", "-j", "list", "table", "inet", table]))
+        return _objects(_run(["nft", "-j", "list", kind, "inet", table, *([name] if name else [])]))
     except FirewallError as error:
         if "No such file" in str(error) or "does not exist" in str(error):
             return None

@@ -86,6 +86,7 @@ def settings(answers: Answers) -> str:
             "interfaces": list(answers.interfaces),
             "exempt": [str(network) for network in answers.exempt],
             "block_vpn": answers.block_vpn,
+            "measure_paths": True,
         }
     if answers.pair is not None:
         listen, peer = answers.pair

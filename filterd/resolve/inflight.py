@@ -70,6 +70,8 @@ class Flights(Generic[Waiter]):
         self._landed = landed
         self._flights: dict[bytes, _Flight[Waiter]] = {}
         self._empty: asyncio.Event | None = None
+        self.answered: Callable[[Cached], None] = lambda _: None
+        """Told of each answer with addresses (`gateway.answered`)."""
         self.elsewhere: Callable[[bytes], None] | None = None
         """Told of a question before it is asked: if it is under way outside, `adopt` is called."""
 
@@ -132,6 +134,8 @@ class Flights(Generic[Waiter]):
             # whatever broke: nobody gets an unfiltered answer, and nobody is left waiting
             _log.exception("an exchange broke")
             answer = self._fail(flight.key, edns.ede(c.EDE_OTHER, "internal error"))
+        if answer.addresses:
+            self.answered(answer)
         del self._flights[flight.key]
         if flight.stale_timer is not None:
             flight.stale_timer.cancel()
