@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from filterd.errors import ListError
-from filterd.lists import addresses, fdx, shard
+from filterd.lists import addresses, fdx, guard, shard
 from filterd.lists.badfilter import Cancelled, cancelled
 from filterd.lists.entry import Rule, Why
 from filterd.lists.memory import Loaded
@@ -75,10 +75,10 @@ def build(lists: Sequence[Loaded], protection: Protection, exempt: Exempt, path:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".compile-") as folder:
         work = Path(folder)
         halves = _halves(lists, gone, (protection, exempt), work)
-        head = _head(lists, rules, halves, work)
+        head = _head(lists, rules, halves, work) | {"protected": sorted(protection.names)}
         parts = {name: Path(part) for half in halves for name, part in half["parts"].items()}
         parts["rules"] = work / "rules"
-        parts |= _addresses(lists, work)
+        parts |= _addresses(lists, work) | guard.write(protection, work)
         digest = fdx.write(path, head, parts)
     _count(figures, halves)
     # A half's pages that it has from this process are counted here once, not three times.

@@ -23,7 +23,7 @@ from typing import IO, Any
 from filterd.errors import ListError
 
 MAGIC = b"FILTERDX"
-VERSION = 3
+VERSION = 4
 _FIXED = struct.Struct("<8sIIIIQ")
 _PIECE = 1 << 20
 RECOMPILE = "run: filterd lists compile"

@@ -196,14 +196,16 @@ def open_index(path: Path, verify: bool = True) -> Index:
 
     Without `verify` only the head is checked: for workers, after the supervisor read it whole.
     """
-    table = FileTable(fdx.read(path, verify))
+    mapped = fdx.read(path, verify)
+    table = FileTable(mapped)
     index = Index((table,), table.digest, floor.read(path.parent / "office"))
     folders = (path.parent / "local", path.parent / "office")
     if not any(next(folder.glob("*.txt"), None) for folder in folders):
         return index
     from filterd.lists import overlay  # every format's parser: not where nothing is to be parsed
+    from filterd.lists.guard import Guard
 
-    local = overlay.load(*folders)
+    local = overlay.load(*folders, guard=Guard(mapped))
     return index if local is None else index.with_overlay(local.table, local.digest)
 
 

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from filterd.errors import ListError
-from filterd.lists import floors
+from filterd.lists import fdx, floors
 from filterd.lists.entry import SUBTREE
 from filterd.lists.formats import Options
+from filterd.lists.guard import Guard
 from filterd.lists.loading import load as load_list
 from filterd.lists.memory import Loaded, MemoryTable
 from filterd.lists.precedence import ListMeta
 from filterd.lists.reader import Caps
-from filterd.lists.store import replace_file
+from filterd.lists.store import INDEX, replace_file
 from filterd.lists.texts import sample_texts
 from filterd.policy.model import CategoryId, ListId
 
@@ -39,24 +40,26 @@ class Overlay:
     digest: str
 
 
-def load(*folders: Path) -> Overlay | None:
+def load(*folders: Path, guard: Guard | None = None) -> Overlay | None:
     """All own lists in these folders; None when there are none. A file that cannot be read is told
-    in the log and left out: the others, and the index, still work."""
+    in the log and left out: the others, and the index, still work. `guard`: what none may block."""
     digest = hashlib.blake2b(digest_size=8)
     lists: list[Loaded] = []
     for path in (path for folder in folders for path in sorted(folder.glob("*.txt"))):
         try:
-            lists.append(read(path))
+            lists.append(read(path, guard))
             digest.update(f"{path.parent.name}/{path.name}".encode() + path.read_bytes())
         except (ListError, OSError) as error:
             _log.error("own list %s left out: %s", path, error)
     return Overlay(MemoryTable(lists), digest.hexdigest()) if lists else None
 
 
-def read(path: Path) -> Loaded:
+def read(path: Path, guard: Guard | None = None) -> Loaded:
     """One own list; its category is the file's name."""
     kind, parsed = load_list(path, "auto", Options(SUBTREE, rewrites=True), CAPS)
     meta = _meta(path, kind)
+    if guard is not None:
+        parsed = guard.enforce(parsed)
     return Loaded(meta, floors.enforce(meta, parsed, own=True))
 
 
@@ -68,10 +71,18 @@ def _meta(path: Path, kind: str) -> ListMeta:
 
 def figures(path: Path) -> dict[str, Any]:
     """How many entries an own list has, and what was dropped for which reason, with examples."""
-    parsed = read(path).parsed
+    parsed = read(path, _guard_beside(path)).parsed
     entries = parsed.names + len(parsed.rules) + len(parsed.addresses)
     samples = sample_texts(parsed.samples)
     return {"entries": entries, "dropped": dict(parsed.dropped), "samples": samples}
+
+
+def _guard_beside(path: Path) -> Guard | None:
+    """What the index that this own list belongs to protects; None without such an index."""
+    try:
+        return Guard(fdx.read(path.parent.parent / INDEX, verify=False))
+    except (ListError, KeyError):
+        return None
 
 
 def write(folder: Path, category: str, text: str) -> dict[str, Any]:

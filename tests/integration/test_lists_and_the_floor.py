@@ -122,6 +122,35 @@ def test_an_own_list_outside_the_floor_may_except(
     assert [(one.category, one.exception) for one in found] == [("ads", True)]
 
 
+def test_an_own_list_blocks_no_public_suffix_and_no_protected_name(
+    box: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line too much must not take a whole country, or the ministry, off the school's network;
+    a suffix that belongs to a company may be blocked, and names below a protected one."""
+    local = box / "state" / "lists" / "local"
+    local.mkdir(exist_ok=True)
+    for old in local.glob("*.txt"):
+        old.unlink()
+    (local / "malware.txt").write_text(
+        "vn\ncom.vn\n||edu.vn^\nmoet.gov.vn\ngov.vn\n/moet/\n||vn^$dnstype=A\n"
+        "duckdns.org\nads.moet.gov.vn\nshop.example\n"
+    )
+    index = open_index(local.parent / "index.fdx")
+
+    def is_blocked(name: str) -> bool:
+        return any(not one.exception for one in index.listings(Question(Name(name), 1)))
+
+    for name in ("vn", "a.com.vn", "x.edu.vn", "moet.gov.vn", "www.moet.gov.vn", "abc.vn"):
+        assert not is_blocked(name), name
+    for name in ("x.duckdns.org", "ads.moet.gov.vn", "www.shop.example"):
+        assert is_blocked(name), name
+    assert main(["lists", "status", "--json", "--config", str(box / "filterd.yaml")]) == 0
+    own = json.loads(capsys.readouterr().out)["own"][0]
+    assert own["entries"] == 3
+    assert own["dropped"] == {"public_suffix": 4, "protected_name": 3}
+    assert "protected_name: moet.gov.vn (4)" in own["samples"]
+
+
 @pytest.mark.parametrize("category", FLOOR)
 def test_even_an_exception_that_got_into_the_lists_is_not_honoured(category: str) -> None:
     """The decision itself, whatever a reader let through: another list's exception counts for
