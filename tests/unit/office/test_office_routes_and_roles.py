@@ -23,12 +23,13 @@ ROUTES = {
     frozenset({Role.INSPECTOR}): "audit.page audit.export",
     frozenset(): "school.code school.revoke school.annotate awareness.add awareness.remove "
                  "report.hand_in register.page register.load register.merge publish.add "
-                 "publish.remove publish.release publish.laboratory people.page people.add "
+                 "publish.remove publish.release publish.laboratory publish.floor "
+                 "publish.catalogue people.page people.add "
                  "people.change people.reset people.remove people.revoke",
 }  # fmt: skip
 _OPEN = """
 sign_in.form sign_in.start sign_in.code sign_in.password sign_in.enrol sign_in.leave public.page
-api.summaries api.enrol api.rotate api.proof api.bundle api.roots api.metrics api.health
+api.enrol api.rotate api.proof api.bundle api.roots api.metrics api.health
 shared.static shared.preferences
 """
 OPEN = frozenset(_OPEN.split())
