@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -16,7 +17,7 @@ import dns.rcode
 import pytest
 
 from filterd.control.client import CallError
-from tests.lab.running import RunningFilterd, until
+from tests.lab.running import ROOT, RunningFilterd, until
 
 BLOCKED = "thu-nghiem.example"
 
@@ -204,3 +205,26 @@ def test_settings_that_cannot_work_end_with_78(
     assert filterd.spawn().wait(60) == 78
     assert says in filterd.text()
     assert "Traceback" not in filterd.text()
+
+
+def test_a_start_that_fails_after_the_workers_were_launched_leaves_none_behind(
+    filterd: RunningFilterd, tmp_path: Path
+) -> None:
+    """Worker processes begin before the policy is read; what then cannot work ends them too."""
+    shipped = tmp_path / "blocklists"
+    shutil.copytree(ROOT / "blocklists", shipped)
+    (shipped / "services.yaml").write_text("services: [", "utf-8")
+    filterd.settings["catalogue"] = str(shipped / "catalogue.yaml")
+    process = filterd.spawn()
+    assert process.wait(60) == 78
+    assert "services.yaml" in filterd.text()
+    until(lambda: is_free(filterd.port), 10, "the workers' end: they hold the sockets")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
