@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -25,6 +26,7 @@ segments: [{network: 10.0.10.0/24, tier: primary}]
 upstreams: ["udp://198.51.100.53"]
 certificate: {names: [loc.truong.vn]}
 console: "10.0.10.1:8053"
+administrator: co.lan
 """
 DIG = """
 import socket, struct
@@ -37,7 +39,10 @@ SIGN_IN = """
 import urllib.request
 print(urllib.request.urlopen("http://10.0.10.1:8053/", timeout=10).geturl())
 """
-UNITS = ("filterd", "filterd-console", "filterd-portal", "filterd-compile", "filterd-firewall")
+UNITS = (
+    *("filterd", "filterd-console", "filterd-portal", "filterd-compile", "filterd-firewall"),
+    *("filterd-paths", "filterd-firewall-check", "filterd-canary"),
+)
 WHEN = ("systemctl", "show", "--value", "-p", "ActiveEnterTimestampMonotonic")
 TOOLS = (*NEEDED, "systemd-nspawn", "nsenter")
 pytestmark = [
@@ -58,6 +63,7 @@ class Machine:
         self.root = root
         self.process: subprocess.Popen[bytes] | None = None
         self.init = ""
+        self.said = ""
 
     def boot(self) -> None:
         self.process = subprocess.Popen(
@@ -112,7 +118,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         try:
             made.boot()
             made.ask("dpkg", "-i", "/root/filterd.deb")
-            made.ask("filterd", "setup", "--answers", "/root/answers.yaml")
+            made.said = made.ask("filterd", "setup", "--answers", "/root/answers.yaml")
             yield made
         finally:
             if made.process is not None:
@@ -129,6 +135,37 @@ def test_after_setup_doctor_is_green(machine: Machine) -> None:
     assert machine.ask("systemctl", "--failed", "--plain", "--no-legend").strip() == ""
     out = json.loads(machine.ask("filterd", "firewall", "check", "--json"))
     assert out["ok"], out
+
+
+def test_setup_prints_the_first_password_and_twice_is_once(machine: Machine) -> None:
+    assert re.search(r"^    co\.lan  ([a-z2-9]{5}-){3}[a-z2-9]{5}$", machine.said, re.M), (
+        machine.said
+    )
+    again = machine.ask("filterd", "setup", "--answers", "/root/answers.yaml")
+    assert "CHANGED" not in again and "NEW" not in again, again
+    dry = machine.ask("filterd", "setup", "--answers", "/root/answers.yaml", "--dry-run")
+    assert "co.lan" not in dry and dry.count("SAME") >= 5, dry
+
+
+def test_the_evidence_has_its_check_and_its_counts(machine: Machine) -> None:
+    """By their own units, inside their sandboxes."""
+    machine.ask("systemctl", "start", "filterd-firewall-check.service")
+    log = machine.ask("journalctl", "--no-pager", "-o", "cat", "-u", "filterd-firewall-check")
+    report = json.loads((machine.root / "var/lib/filterd/run/firewall-check.json").read_text())
+    assert report["findings"] and all(each["good"] for each in report["findings"]), log
+    assert len(report["findings"]) > 6, report  # the test client was there, too
+    assert "active" in machine.ask("systemctl", "is-active", "filterd-firewall-check.timer")
+    paths = machine.root / "var/lib/filterd/run/paths.json"
+    until(paths.exists, machine.ask("journalctl", "--no-pager", "-u", "filterd-paths"), 30)
+    tables = machine.ask("nft", "list", "tables")
+    assert "inet filterd_paths" in tables and "inet filterd\n" in tables, tables
+
+
+def test_the_canary_for_keepalived_runs_in_its_sandbox(machine: Machine) -> None:
+    machine.ask("systemctl", "start", "filterd-canary.service")
+    shown = ("cat", "/run/filterd-canary/failing")
+    until(lambda: machine.ask(*shown).strip() == "0", machine.ask("systemctl", "status",
+          "filterd-canary", "--no-pager"), 30)  # fmt: skip
 
 
 def test_the_console_reaches_the_filter_from_its_own_user(machine: Machine) -> None:
