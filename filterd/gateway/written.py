@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,7 +17,7 @@ import yaml
 
 from filterd.errors import ConfigError, Problem
 from filterd.gateway.answers import Answers
-from filterd.gateway.firewall import Plan, render_closed
+from filterd.gateway.firewall import Network, Plan, render_closed
 
 ETC = PurePosixPath("/etc/filterd")
 UNBOUND = PurePosixPath("/etc/unbound/unbound.conf.d/filterd.conf")
@@ -78,7 +79,7 @@ def settings(answers: Answers) -> str:
             "doh": ["0.0.0.0:443", "[::]:443"],
             "tls": {"certificate": str(CERTIFICATE), "key": key},
         }
-    public = [str(s.network) for s in answers.segments if not s.network.is_private]
+    public = [str(s.network) for s in answers.segments if not _served(s.network)]
     if public:
         whole["allow_from"] = [*_PRIVATE, *public]
     if answers.firewall:
@@ -98,6 +99,17 @@ _PRIVATE = (
     *("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
     *("fc00::/7", "fe80::/10"),
 )
+
+
+def _served(network: Network) -> bool:
+    """Whether the default of `allow_from` serves it already."""
+    known = (ip_network(text) for text in _PRIVATE)
+    return any(
+        each.version == network.version
+        and each.prefixlen <= network.prefixlen
+        and network.network_address in each
+        for each in known
+    )
 
 
 def school_policy(text: str, answers: Answers) -> str:
