@@ -10,10 +10,10 @@ import asyncio
 import socket
 import time
 
-from filterd.listen.backlog import Backlog
-from filterd.listen.drain import Drain, open_drain
+from filterd.listen.drain import Drain, Waiting, open_drain
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
+from filterd.resolve.backlog import Backlog
 from filterd.resolve.forwarding import Forwarding
 from filterd.resolve.handler import Handler
 from filterd.resolve.memo import Memo
@@ -57,7 +57,7 @@ class UdpListener:
         forward = forwarding.forward if forwarding is not None else None
         self._drain: Drain = open_drain(sock.fileno(), memo, _REFUSALS, forward, number)
         self._loop = asyncio.get_running_loop()
-        self._backlog = Backlog()
+        self._backlog: Backlog[Waiting] = Backlog()
         self._scheduled = False
         self._loop.add_reader(sock, self._readable)
 
@@ -73,7 +73,7 @@ class UdpListener:
             self._work()
 
     def _read(self) -> None:
-        lost = self._backlog.add(self._drain.run(BATCHES))
+        lost = self._backlog.add([(each[1], each) for each in self._drain.run(BATCHES)])
         if lost:
             self._values[_DROPPED_BUSY] += lost
 

@@ -16,10 +16,12 @@ from typing import NamedTuple
 from filterd.metrics import layout
 from filterd.policy.verdict import Allowed
 from filterd.resolve.answers import recalled
+from filterd.resolve.backlog import Backlog
 from filterd.resolve.cache import Cache, Cached
 from filterd.resolve.forward_ports import Event, Forward, Upstreams
 from filterd.resolve.handler import Handler
 from filterd.resolve.inflight import EXCHANGE_SECONDS
+from filterd.resolve.source import Limits
 from filterd.resolve.via import Via
 from filterd.upstream.handover import Handover, Heard, Lead, What
 from filterd.upstream.question import Told, UpstreamQuestion
@@ -28,6 +30,8 @@ from filterd.wire.records import name_end
 ORDER_SECONDS = 0.25
 """So long the native part asks the same upstreams; a failure ends it at once."""
 _ROWS_ALONE = -1
+_SLICE_SECONDS = 0.002
+_DROPPED_BUSY = layout.single_place("dropped_busy")
 _FAILURES = frozenset({What.SILENT, What.LIED, What.REFUSED})
 
 
@@ -72,6 +76,9 @@ class Forwarding:
         self._listeners: list[Via] = []
         self._leads: dict[int, Lead] = {}
         self._adopted: dict[bytes, Heard] = {}
+        self._backlog: Backlog[Event] = Backlog()
+        self._scheduled = False
+        self._crowd = Limits().crowd
 
     @property
     def weight(self) -> tuple[int, int]:
@@ -153,12 +160,27 @@ class Forwarding:
     def _readable(self) -> None:
         if self.forward is None:
             return
-        failed = False
-        for event in self.forward.run():
-            failed |= event[0] in _FAILURES
-            self._take(event)
-        if failed:
+        events = self.forward.run()
+        if any(event[0] in _FAILURES for event in events):
             self.forward.order([], 0)
+        lost = self._backlog.add(
+            [(event[-1][0][2] if event[-1] else b"", event) for event in events]
+        )
+        if lost:
+            self._handler.counters.add(_DROPPED_BUSY, lost)
+        if not self._scheduled:
+            self._work()
+
+    def _work(self) -> None:
+        """Take events for a while, of each source in turn; then clients get theirs."""
+        self._scheduled = False
+        until = self._monotonic() + _SLICE_SECONDS
+        while self._backlog:
+            self._take(self._backlog.take())
+            if self._backlog and self._monotonic() > until:
+                self._scheduled = True
+                asyncio.get_running_loop().call_soon(self._work)
+                return
 
     def _take(self, event: Event) -> None:
         what, key, lane, query, datagram, errno, begun, at_once, lied, _rows = event
@@ -166,12 +188,17 @@ class Forwarding:
             self._pass_on(event)
             return
         heard = self._adopted.get(key)
-        if heard is None and key not in self._handler.flights and lane in self._leads:
+        if heard is None and lane in self._leads and self._may_adopt(key):
             taken = Handover(self._leads[lane].upstream, query, begun, at_once - 1, lied)
             heard = self._adopt(key, taken)
         self._pass_on(event)
         if heard is not None:
             heard(What(what), datagram, errno)
+
+    def _may_adopt(self, key: bytes) -> bool:
+        """In a crowd those who waited ask anew, by the handler's rule of who may."""
+        flights = self._handler.flights
+        return key not in flights and len(flights) < self._crowd
 
     def _adopt(self, key: bytes, taken: Handover) -> Heard:
         end = name_end(key, 0)

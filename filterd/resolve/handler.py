@@ -68,7 +68,7 @@ class Handler:
     """Answers queries under the policy in force (`placements.swap`)."""
 
     def __init__(self, equipment: Equipment) -> None:
-        self._counters = equipment.counters
+        self._counters = self.counters = equipment.counters
         self._monotonic = equipment.monotonic
         self.placements = Placements(
             equipment.memo, equipment.seen, equipment.clock, equipment.allowed, equipment.limits,

@@ -15,6 +15,8 @@
 
 enum {
     FORWARD_PENDING = 4096, /* questions under way here; more are Python's */
+    FORWARD_CROWD = 500,    /* beyond it a source may have FORWARD_SHARE waiting */
+    FORWARD_SHARE = 100,
     FORWARD_AT_ONCE = 2,    /* upstreams asked at the same time */
     FORWARD_QUERY = 12 + MEMO_QUESTION + 8 + 15 + LANE_COOKIE,
     FORWARD_BUCKETS = 17, /* of the histogram of durations */

@@ -185,6 +185,13 @@ static int find_verdict(Forward *self, const asked *one, const pending *on, verd
     return 1;
 }
 
+/* As filterd.resolve.finding: in a crowd, new ones are for whoever waits for few. */
+static int has_room(const Forward *self, const asked *one) {
+    if (one->from->pending >= self->flow.pending_most) return 0;
+    return self->flow.count < FORWARD_CROWD || one->from->pending < FORWARD_SHARE ||
+           is_own(one->address);
+}
+
 Py_ssize_t forward_take(Forward *self, Drain *by, asked *one, const struct msghdr *head,
                         int64_t now_us, uint8_t *out) {
     int64_t now_ms = now_us / 1000;
@@ -195,7 +202,7 @@ Py_ssize_t forward_take(Forward *self, Drain *by, asked *one, const struct msghd
     if (!find_known(self, one, now_ms, &aside)) {
         if (aside) return 0;
         freshen_order(self, now_ms);
-        if (!self->flow.at_once || one->from->pending >= self->flow.pending_most) return 0;
+        if (!self->flow.at_once || !has_room(self, one)) return 0;
     }
     pending *on = forward_find(&self->flow, one->question, one->question_size);
     if (!find_verdict(self, one, on, &found)) return 0;
