@@ -1,7 +1,7 @@
 """`$badfilter`: rules that take other rules of the same category out of a table.
 
 In the categories of the floor a list takes back what it says itself and nothing else: no list
-that a school chooses may open what another one of the floor closes.
+that a school chooses may open what another one of the floor closes. Nor what its office closes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def cancelled(lists: Iterable[tuple[ListMeta, Sequence[Rule]]]) -> list[Cancelle
     scopes: dict[str, Cancelled] = {}
     found = []
     for meta, rules in lists:
-        scope = f"list {meta.id}" if meta.category in FLOOR else meta.category
+        alone = meta.category in FLOOR or meta.is_of_office
+        scope = f"list {meta.id}" if alone else meta.category
         found.append(scopes.setdefault(scope, Cancelled()))
         found[-1].add(rules)
     return found

@@ -37,6 +37,11 @@ class ListMeta:
     file: str | None = None
 
     @property
+    def is_of_office(self) -> bool:
+        """Whether the office sent it: the school's own lists take nothing out of it."""
+        return self.file is not None and self.file.startswith("office/")
+
+    @property
     def nearest(self) -> bool:
         """Whether the nearest name wins inside this list."""
         return self.format in NEAREST_FORMATS

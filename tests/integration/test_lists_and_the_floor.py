@@ -180,3 +180,7 @@ def test_a_badfilter_of_one_list_leaves_another_ones_floor() -> None:
 
     assert gone("ads") == [1, 1]
     assert all(gone(category) == [1, 0] for category in FLOOR)
+    office = ListMeta(ListId("office_ads"), CategoryId("ads"), "adblock", "office/ads.txt")
+    local = ListMeta(ListId("local_ads"), CategoryId("ads"), "adblock", "local/ads.txt")
+    found = cancelled(((office, []), (local, [rule])))
+    assert [len(each.names) for each in found] == [0, 1]
