@@ -1,14 +1,17 @@
 """What users notice while lists and policy change under load: `python -m tests.bench.bench_reload`.
 
 dnsperf asks at a fixed rate; in each shot the lists are swapped or a policy applied, and a prober
-asks for a name that was allowed, cached and memoised before, until it is refused. The longest gap
-is the slowest answer: dnsperf keeps 256 questions under way, so a pause shows in all of them.
+asks for a name that was allowed, cached and memoised before, and for names that nobody asked
+before, until they are refused (or, every second time, allowed again). The longest gap is the
+slowest answer: dnsperf keeps 256 questions under way, so a pause shows in all of them. Memory is
+what a worker shares with nobody; the map of the lists is shared and not counted.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -23,17 +26,21 @@ import yaml
 
 from filterd.control.client import ControlClient
 from tests.bench import servers, workload
+from tests.bench.list_changes import until_up
 from tests.bench.load import Shot, dnsperf, memory_mib
 from tests.bench.servers import Running
 
 AFTER_SECONDS = 1.5
 """When in a shot the change is made."""
 BY_LIST, BY_POLICY = "h0.allowed-0.com", "h1.allowed-1.com"
+FRESH = {BY_LIST: "fresh-by-list.example", BY_POLICY: "fresh-by-policy.example"}
+"""Zones that change together with the name; a name below them is asked once in a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One kind of shot: its figures; `effect_s` None for no change at all."""
+    """One kind of shot: its figures; `effect_s` (the name that was cached) and `fresh_s` (names
+    never asked before) None for no change at all."""
 
     change: str
     qps: int
@@ -43,8 +50,12 @@ class Change:
     p999_ms: float
     longest_ms: float
     effect_s: float | None
-    rss_before_mib: float
-    rss_after_mib: float
+    fresh_s: float | None
+    private_before_mib: float
+    private_after_mib: float
+
+
+_NUMBERS = itertools.count()
 
 
 class School:
@@ -71,37 +82,46 @@ class School:
         now = self._control.call("policy.get")
         files = now["files"]
         school = yaml.safe_load(files["school.yaml"])
-        rule = {"name": BY_POLICY, "action": "block", "reason": "benchmark", "author": "bench"}
-        school["overrides"] = [] if school.get("overrides") else [rule]
+        rules = [
+            {"name": name, "action": "block", "reason": "benchmark", "author": "bench"}
+            for name in (BY_POLICY, FRESH[BY_POLICY])
+        ]
+        school["overrides"] = [] if school.get("overrides") else rules
         files["school.yaml"] = yaml.safe_dump(school, allow_unicode=True)
         self._control.call("policy.apply", files=files, base=now["revision"], reason="benchmark")
 
 
 def shot(
     school: School, work: workload.Workload, rate: int, change: Callable[[], None] | None, name: str
-) -> tuple[Shot, float | None]:
-    """One run under load with a change in it, and how long the change took to act on `name`."""
-    effect: list[float] = []
+) -> tuple[Shot, dict[str, float]]:
+    """One run under load with a change in it, and how long the change took to act on `name` and
+    on names that nobody asked before."""
+    effect: dict[str, float] = {}
+    port = school.running.port
 
     def act() -> None:
         time.sleep(AFTER_SECONDS)
         if change is None:
             return
-        was = servers.ask(school.running.port, name, 1.0)
+        was = servers.ask(port, name, 1.0)
         began = time.monotonic()
-        change()
-        while time.monotonic() - began < 10:
-            if servers.ask(school.running.port, name, 1.0) != was:
-                effect.append(time.monotonic() - began)
-                return
+        changing = threading.Thread(target=change)
+        changing.start()
+        while len(effect) < 2 and time.monotonic() - began < 10:
+            fresh = f"n{next(_NUMBERS)}.{FRESH[name]}"
+            for kind, asked in (("cached", name), ("fresh", fresh)):
+                answer = servers.ask(port, asked, 1.0)
+                if kind not in effect and answer not in (was, None):
+                    effect[kind] = time.monotonic() - began
             time.sleep(0.002)
+        changing.join()
 
     actor = threading.Thread(target=act)
     actor.start()
     pids = school.running.pids()
     found = dnsperf(school.running.port, work.queries["mix"], pids, seconds=5, rate=rate)
     actor.join()
-    return found, effect[0] if effect else None
+    return found, effect
 
 
 @contextlib.contextmanager
@@ -116,7 +136,7 @@ def prepared(folder: Path, names: int, workers: int) -> Iterator[tuple[School, w
         more = folder / "more.domains"
         shutil.copy(work.list_file, more)
         with more.open("a") as out:
-            out.write(f"{BY_LIST}\n")
+            out.write(f"{BY_LIST}\n{FRESH[BY_LIST]}\n")
         servers.compile_lists(config, home, more)
         other = (home / "state/lists/index.fdx").resolve()
         kept = other.with_name("index-other.fdx")
@@ -125,6 +145,7 @@ def prepared(folder: Path, names: int, workers: int) -> Iterator[tuple[School, w
         command = [servers.filterd(), "run", "--config", str(config)]
         with servers.serve("filterd", "this tree", command, port, work.listed_sample) as running:
             dnsperf(port, work.warm, running.pids(), seconds=2, rate=5000)
+            until_up(ControlClient(home / "state/run/control.sock"))
             yield School(home, running, kept), work
 
 
@@ -138,14 +159,16 @@ def measure(school: School, work: workload.Workload, rate: int, rounds: int) -> 
     found: list[Change] = []
     for _ in range(rounds):
         for title, change, name in kinds:
-            before, _ = memory_mib(workers_of(school.running))
+            before = private_mib(school.running)
             taken, effect = shot(school, work, rate, change, name)
-            after, _ = memory_mib(workers_of(school.running))
+            after = private_mib(school.running)
             p50, p99, p999 = (round(taken.percentile(share), 2) for share in (0.5, 0.99, 0.999))
             longest = round(max(taken.latencies_ms, default=0.0), 1)
-            seconds = None if effect is None else round(effect, 3)
+            cached, fresh = (
+                round(effect[kind], 3) if kind in effect else None for kind in ("cached", "fresh")
+            )
             found.append(
-                Change(title, round(taken.qps), taken.lost, p50, p99, p999, longest, seconds,
+                Change(title, round(taken.qps), taken.lost, p50, p99, p999, longest, cached, fresh,
                        round(before, 1), round(after, 1))
             )  # fmt: skip
     return found
@@ -160,20 +183,33 @@ def workers_of(running: Running) -> list[int]:
     ]
 
 
+def private_mib(running: Running) -> float:
+    """What each worker shares with nobody, on average."""
+    pids, kib = workers_of(running), 0
+    for pid in pids:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        kib += sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+    return kib / 1024 / max(len(pids), 1)
+
+
 def text(found: list[Change], names: int, rate: int, pss: float) -> str:
     """The table people read."""
     lines = [
         f"reload with {names:,} names at {rate:,} q/s mixed; all processes {pss:.0f} MiB PSS",
         f"{'change':10}{'q/s':>8}{'lost':>6}{'p50':>8}{'p99':>8}{'p99.9':>8}{'longest':>9}"
-        f"{'in effect':>11}{'workers RSS MiB':>20}",
+        f"{'cached name':>13}{'fresh name':>12}{'private MiB a worker':>24}",
     ]
     for one in found:
-        effect = f"{one.effect_s} s" if one.effect_s is not None else "–"
+        cached, fresh = (
+            f"{each} s" if each is not None else "–" for each in (one.effect_s, one.fresh_s)
+        )
         lines.append(
             f"{one.change:10}{one.qps:>8,}{one.lost:>6}{one.p50_ms:>8}{one.p99_ms:>8}"
-            f"{one.p999_ms:>8}{one.longest_ms:>9}{effect:>11}"
-            f"{one.rss_before_mib:>12} → {one.rss_after_mib}"
+            f"{one.p999_ms:>8}{one.longest_ms:>9}{cached:>13}{fresh:>12}"
+            f"{one.private_before_mib:>14} → {one.private_after_mib}"
         )
+    grown = found[-1].private_after_mib - found[0].private_before_mib
+    lines.append(f"a worker's private memory grew by {grown:.1f} MiB in {len(found)} shots")
     return "\n".join(lines)
 
 
@@ -184,8 +220,11 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="200,000 names, one round")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.names, chosen.rounds = 200_000, 1
     busy = os.getloadavg()[0]
     with (
         tempfile.TemporaryDirectory(prefix="filterd-reload-") as scratch,

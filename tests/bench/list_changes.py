@@ -49,7 +49,7 @@ def running(folder: Path, index: Path, sample: str) -> dict[str, dict[str, Any]]
         command = [servers.filterd(), "run", "--config", str(config)]
         with servers.serve("filterd", "this tree", command, port, sample) as one:
             control = ControlClient(folder / "state/run/control.sock")
-            _until_up(control)
+            until_up(control)
             spent = sorted(_edit(control, port, number) for number in range(EDITS))
             one.weigh()
             grown = _refreshes(control, one, lists)
@@ -86,14 +86,17 @@ def _worker_mib(one: servers.Running) -> float:
     return found / 1024
 
 
-def _until_up(control: ControlClient) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+def until_up(control: ControlClient) -> None:
+    """Wait until the supervisor has nothing left to do of its start: it answers before that."""
+    deadline, quick = time.monotonic() + 180, 0
+    while time.monotonic() < deadline and quick < 10:
+        began = time.monotonic()
         with contextlib.suppress(Exception):
-            control.call("lists.local_get")
-            return
-        time.sleep(0.2)
-    raise RuntimeError("the control socket did not come up")
+            control.call("policy.get")
+            quick = quick + 1 if time.monotonic() - began < 1 else 0
+        time.sleep(0.3)
+    if not quick:
+        raise RuntimeError("the control socket did not come up")
 
 
 def _edit(control: ControlClient, port: int, number: int) -> float:
