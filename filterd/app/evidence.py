@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +18,9 @@ from filterd.app.evidence_seen import DayCells
 from filterd.app.seen import SeenLately
 from filterd.control.owner import Owner
 from filterd.control.portal import Places
+from filterd.control.protocol import Caller, Route, Routes
 from filterd.control.timed import paused_until
+from filterd.errors import FilterdError
 from filterd.evidence.door import Door, office_of
 from filterd.evidence.office_link import OfficeLink
 from filterd.evidence.ports import Gathered, Running
@@ -26,7 +30,13 @@ from filterd.live import LivePolicy
 from filterd.metrics.reading import Reading
 from filterd.storage.evidence import EvidenceStore
 
+Run = Callable[[Caller, Any], Awaitable[Any]]
 _MINUTE = 60.0
+_TURNS = ("pause.start", "pause.stop", "approvals.decide")
+"""Methods that may begin or end a pause."""
+_LOOK_S = 1.0
+_OBSERVE_S = 3.0
+"""A pause does not wait longer for the meter: a filter that does not answer is found out anyway."""
 
 
 class LiveSchool:
@@ -82,28 +92,63 @@ class Evidence:
     """Recorder and door of this service; `start` after the control socket's stores are open."""
 
     def __init__(self, owner: Owner, live: LivePolicy, seen: SeenLately) -> None:
-        self._owner = owner
+        self._owner, self._live = owner, live
         values = owner.stores.values
         store = EvidenceStore(owner.stores.database)
         self._school = LiveSchool(owner, live, seen)
         seen.own = lambda: [lane.source for lane in self.recorder.examiner.lanes().values()]
         self.recorder = Recorder(owner.settings, store, self._school, lambda: office_of(values))
         self.door = Door(self.recorder, store, values, Places(live).tier_of)
-        self._round: asyncio.Task[Any] | None = None
+        self._rounds: list[asyncio.Task[Any]] = []
 
     async def start(self) -> None:
         await self.recorder.start()
-        self._round = tasks.spawn(self._take(), "evidence-cells")
+        self._rounds = [
+            tasks.spawn(self._take(), "evidence-cells"),
+            tasks.spawn(self._pauses(), "evidence-pauses"),
+        ]
 
     async def stop(self) -> None:
-        if self._round is not None:
-            self._round.cancel()
+        for each in self._rounds:
+            each.cancel()
         await self.recorder.stop()
 
     def bundle_of(self, link: OfficeLink) -> None:
         """Let the summaries and the status name the office's bundle that is in use."""
         self._school.link = link
         self.door.bundle = link.told
+
+    def observed(self, routes: Routes) -> dict[str, Route]:
+        """The same methods; right before and after a pause begins or ends the meter is read, so
+        that its minutes are neither the filter's nor lost."""
+        return {
+            name: replace(route, run=self._between(route.run)) if name in _TURNS else route
+            for name, route in routes.items()
+        }
+
+    def _between(self, run: Run) -> Run:
+        async def observed(caller: Caller, request: Any) -> Any:
+            await self._observe()
+            try:
+                return await run(caller, request)
+            finally:
+                await self._observe()
+
+        return observed
+
+    async def _observe(self) -> None:
+        with contextlib.suppress(FilterdError, OSError, TimeoutError):
+            await asyncio.wait_for(self.recorder.observe(), _OBSERVE_S)
+
+    async def _pauses(self) -> None:
+        """A pause ends by itself: seen within a second."""
+        before = False
+        while True:
+            now = self._live.loaded and self._school.paused()
+            if now != before:
+                before = now
+                await self._observe()
+            await asyncio.sleep(_LOOK_S)
 
     def readings(self) -> Iterable[Reading]:
         """For the metrics endpoint."""

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from filterd.app.evidence_seen import DayCells
 from filterd.app.firewall_report import bypass_facts, deployment, path_facts
-from filterd.control.owner import Owner
+from filterd.control.owner import EXPORTS, Owner
 from filterd.evidence.audit import verify
 from filterd.evidence.door import GOVERNANCE
 from filterd.evidence.governance import Governance, checked, fact
@@ -167,13 +167,15 @@ class FactFinder:
         await facts.forget_tickets(now - TICKETS_KEPT)
         oldest = await facts.oldest_closed_ticket()
         age = 0 if oldest is None else max(0, int((now - oldest).total_seconds()))
-        exports = await facts.acts("backup.export", first, last)
+        left: list[str] = await self.owner.stores.values.get(EXPORTS) or []
+        exports = sum(first <= datetime.fromisoformat(at) < last for at in left)
+        logged = await facts.acts("backup.export", first, last)
         return {
             "oldest_record_s": age,
             "limit_s": int(TICKETS_KEPT.total_seconds()) + 86_400,
             "retention_ok": await facts.beyond_retention(now) == 0,
             "exports": exports,
-            "exports_logged": exports,
+            "exports_logged": min(logged, exports),
             "dpia": governance.get("dpia", "none"),
             "notice": governance.get("notice") is not None,
         }

@@ -18,7 +18,7 @@ from typing import Any
 from filterd.control import archive
 from filterd.control.approvals import Wish, second_person
 from filterd.control.edits import Proposal, put
-from filterd.control.owner import Apply, Owner, new_id, required_reason
+from filterd.control.owner import Apply, Owner, count_export, new_id, required_reason
 from filterd.control.permissions import Permission, Role
 from filterd.control.protocol import Caller, Refusal, Route, Routes, decode, plain
 from filterd.errors import PolicyError
@@ -94,6 +94,7 @@ class _Backup:
         sealed = await asyncio.to_thread(
             archive.seal, content, request.passphrase, secrets.token_bytes(28)
         )
+        await count_export(self._owner)
         await self._owner.audit(caller, "backup.export", ", ".join(request.parts))
         name = f"filterd-{now:%Y%m%d-%H%M}.backup"
         return {"archive": base64.b64encode(sealed).decode(), "file": name}

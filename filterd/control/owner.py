@@ -71,6 +71,18 @@ class Owner:
         await self.stores.audit.append(act, self.clock())
 
 
+EXPORTS = "evidence.exports"
+"""When files left the box; the evidence holds it against the audit log (I13)."""
+_EXPORTS_KEPT = 1000
+
+
+async def count_export(owner: Owner) -> None:
+    """Count a file with the school's settings or accounts that is about to leave the box."""
+    values = owner.stores.values
+    counted: list[str] = await values.get(EXPORTS) or []
+    await values.set(EXPORTS, [*counted, owner.clock().isoformat()][-_EXPORTS_KEPT:])
+
+
 Apply = Callable[[Mapping[str, Any], Caller, str], Awaitable[Mapping[str, Any]]]
 """Carries out an approved request: the request, its author, the approver's name."""
 
