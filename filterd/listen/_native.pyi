@@ -5,6 +5,8 @@ from collections.abc import Callable
 from filterd.listen.drain import Judge, Waiting
 from filterd.resolve.forward_ports import Answered, Event, Lane, Tally
 
+VERSION: int
+
 class Memo:
     def __init__(self, counters: memoryview, limit_bytes: int) -> None: ...
     @property

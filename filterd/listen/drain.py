@@ -19,7 +19,8 @@ try:
 except ImportError:
     COMPILED = False
 else:
-    COMPILED = True
+    # a build that was left over from before is not used
+    COMPILED = getattr(_native, "VERSION", 0) == 2
 
 Waiting = tuple[bytes, bytes, bytes]
 """A query for the handler: (datagram, 16-octet source with IPv4 mapped, token to answer with)."""
