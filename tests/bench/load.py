@@ -60,13 +60,22 @@ def memory_mib(pids: Sequence[int]) -> tuple[float, float]:
 
 
 def dnsperf(
-    port: int, queries: Path, pids: Sequence[int], *, seconds: float = 5.0, rate: int | None = None
+    port: int,
+    queries: Path,
+    pids: Sequence[int],
+    *,
+    seconds: float = 5.0,
+    rate: int | None = None,
+    mode: str = "udp",
 ) -> Shot:
-    """Run dnsperf once, pinned to the load core; `rate` bounds it and keeps every latency."""
+    """Run dnsperf once, pinned to the load core; `rate` bounds it and keeps every latency.
+
+    `mode` is how it asks: udp, tcp, dot or doh.
+    """
     command = [
         "taskset", "-c", str(LOAD_CORE), "dnsperf", "-s", "127.0.0.1", "-p", str(port),
         "-d", str(queries), "-l", str(seconds), "-c", "8", "-q", "256", "-t", "2", "-b", "2048",
-        "-f", "inet",
+        "-f", "inet", "-m", mode,
     ]  # fmt: skip
     if rate:
         command += ["-Q", str(rate), "-v"]

@@ -143,9 +143,24 @@ def recursor(folder: Path, names: Path, port: int, upstream: int) -> list[str]:
     return ["pdns_recursor", f"--config-dir={folder}"]
 
 
+def dnsdist(folder: Path, names: Path, port: int, upstream: int) -> list[str]:
+    """dnsdist with the list as one suffix tree, and a cache of packets before the stub."""
+    (folder / "dnsdist.lua").write_text(
+        f'setLocal("127.0.0.1:{port}")\nsetACL({{"127.0.0.0/8"}})\nsetSecurityPollSuffix("")\n'
+        f'newServer({{address="127.0.0.1:{upstream}", healthCheckMode="up"}})\n'
+        "setMaxUDPOutstanding(65535)\n"
+        'getPool(""):setCache(newPacketCache(100000, {maxTTL=86400}))\n'
+        f'local names = newSuffixMatchNode()\nfor line in io.lines("{names}") do\n'
+        "  names:add(newDNSName(line))\nend\n"
+        "addAction(SuffixMatchNodeRule(names), RCodeAction(DNSRCode.NXDOMAIN))\n"
+    )
+    return ["dnsdist", "--supervised", "--disable-syslog", "-C", str(folder / "dnsdist.lua")]
+
+
 PEERS = (
     Peer("dnsmasq address=", "dnsmasq", ("--version",), dnsmasq),
     Peer("unbound local-zone", "unbound", ("-V",), unbound),
     Peer("PowerDNS Recursor RPZ", "pdns_recursor", ("--version",), recursor),
     Peer("BIND RPZ", "named", ("-v",), bind),
+    Peer("dnsdist suffix tree", "dnsdist", ("--version",), dnsdist),
 )

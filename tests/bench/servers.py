@@ -8,13 +8,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from tests.bench.load import SERVER_CORE, children, memory_mib
+from tests.bench.load import LOAD_CORE, SERVER_CORE, children, memory_mib
 from tests.bench.peers import Peer
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +69,8 @@ def stub(folder: Path) -> Iterator[int]:
     program, port = folder / "stub", free_port()
     source = Path(__file__).with_name("stub.c")
     subprocess.run(["gcc", "-O2", "-o", str(program), str(source)], check=True, timeout=60)
-    with subprocess.Popen([str(program), str(port)]) as process:
+    command = ["taskset", "-c", str(LOAD_CORE), str(program), str(port)]
+    with subprocess.Popen(command) as process:
         try:
             yield port
         finally:
@@ -125,7 +126,28 @@ def serve_peer(
         yield one
 
 
-def settings(folder: Path, port: int, upstream: int, workers: int = 1) -> Path:
+@contextlib.contextmanager
+def floor(folder: Path) -> Iterator[Running]:
+    """The stub in a server's place: what reading and answering alone cost, one decision not made.
+
+    It answers everything with an address; the names that others refuse too.
+    """
+    port = free_port()
+    command = ["taskset", "-c", str(SERVER_CORE), str(folder / "stub"), str(port)]
+    with subprocess.Popen(command) as process:
+        try:
+            yield Running("C responder (the floor)", "this tree", port, process, 0.0)
+        finally:
+            process.terminate()
+
+
+def settings(
+    folder: Path,
+    port: int,
+    upstream: int,
+    workers: int = 1,
+    listen: Mapping[str, object] | None = None,
+) -> Path:
     """filterd's settings for a benchmark; every source is staff, the list is `malware`."""
     policies = folder / "policies"
     shutil.copytree(ROOT / "policies", policies, dirs_exist_ok=True)
@@ -135,7 +157,7 @@ def settings(folder: Path, port: int, upstream: int, workers: int = 1) -> Path:
     config = {
         "state_dir": str(folder / "state"),
         "workers": workers,
-        "listen": {"dns": [f"127.0.0.1:{port}"]},
+        "listen": {"dns": [f"127.0.0.1:{port}"], **(listen or {})},
         "upstreams": [f"udp://127.0.0.1:{upstream}"],
         "policies": str(policies),
         "catalogue": str(ROOT / "blocklists" / "catalogue.yaml"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from tests.bench import bench_lists
 from tests.bench.load import Shot, median
 from tests.bench.servers import Running
 from tests.bench.workload import Workload
@@ -99,3 +100,78 @@ def _row(server: dict[str, Any], load: dict[str, Any]) -> str:
         f"{server['server']:28}{load['qps']:>9,}{load['qps_ratio'] or '–':>8}"
         f"{load['cpu_us']:>8}{load['cpu_ratio'] or '–':>8}{load['lost']:>7}{tail}"
     )
+
+
+def streams(shots: dict[str, dict[str, list[Shot]]]) -> dict[str, Any]:
+    """By transport and server: q/s, CPU µs, lost, and filterd's q/s ÷ the server's."""
+    own = next(iter(shots.values()))
+    found: dict[str, Any] = {}
+    for title, by_mode in shots.items():
+        for mode, taken in by_mode.items():
+            qps = median(taken, "qps")
+            found.setdefault(mode, {})[title] = {
+                "qps": round(qps),
+                "qps_ratio": round(median(own[mode], "qps") / qps, 2) if qps else None,
+                "cpu_us": round(median(taken, "cpu_us"), 2),
+                "lost": sum(shot.lost for shot in taken),
+            }
+    return found
+
+
+def part(name: str, found: Any) -> str:
+    """One part of a run for people."""
+    if isinstance(found, dict) and "failed" in found:
+        return f"{name}: NOT MEASURED: {found['failed']}"
+    return _PARTS[name](found)
+
+
+def _workers_text(found: dict[str, Any]) -> str:
+    lines = [f"{'one and two workers on one core':28}{'1':>24}{'2':>24}"]
+    for load, by_count in found.items():
+        cells = [str(by_count[count]) for count in (1, 2)]
+        if isinstance(by_count[1], list):
+            cells = [f"{qps:,} q/s {cpu} µs" for qps, cpu in (by_count[1], by_count[2])]
+        lines.append(f"{load:28}{cells[0]:>24}{cells[1]:>24}")
+    return "\n".join(lines)
+
+
+def _streams_text(found: dict[str, Any]) -> str:
+    lines = []
+    for mode, by_server in found.items():
+        lines.append(f"{mode + ', cached':28}{'QPS':>9}{'ratio':>8}{'µs/q':>8}{'lost':>7}")
+        lines += [
+            f"{title:28}{one['qps']:>9,}{one['qps_ratio'] or '–':>8}"
+            f"{one['cpu_us']:>8}{one['lost']:>7}"
+            for title, one in by_server.items()
+        ]
+    return "\n".join(lines)
+
+
+def _reload_text(found: list[dict[str, Any]]) -> str:
+    keys = ("change", "qps", "lost", "p50_ms", "p99_ms", "p999_ms", "longest_ms", "effect_s")
+    more = ("rss_before_mib", "rss_after_mib")
+    head = "".join(f"{key:>12}" for key in keys) + "".join(f"{key:>16}" for key in more)
+    rows = [
+        "".join(f"{'–' if one[key] is None else one[key]!s:>12}" for key in keys)
+        + "".join(f"{one[key]:>16}" for key in more)
+        for one in found
+    ]
+    return "\n".join(["reload under load, two workers", head, *rows])
+
+
+def _growth_text(found: dict[str, Any]) -> str:
+    return f"{found['text']}\nplot: {found['plot']}"
+
+
+def _lists_text(found: dict[str, Any]) -> str:
+    return f"lists: {found['left_out']}" if "left_out" in found else bench_lists.text(found)
+
+
+_PARTS: dict[str, Callable[[Any], str]] = {
+    "main": text,
+    "workers": _workers_text,
+    "streams": _streams_text,
+    "reload": _reload_text,
+    "growth": _growth_text,
+    "lists": _lists_text,
+}

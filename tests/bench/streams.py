@@ -1,0 +1,107 @@
+"""TCP, DoT and DoH: filterd beside unbound and dnsdist, cached names, one core for the server.
+
+Every server gets the same certificate and, for each transport, a port of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench import servers
+from tests.bench.load import Shot, dnsperf
+from tests.bench.peers import PEERS, Peer
+from tests.bench.servers import Running
+from tests.bench.workload import Workload
+from tests.lab.certificates import Authority, Pair
+
+MODES = ("tcp", "dot", "doh")
+Ports = dict[str, int]
+
+_UNBOUND = """server:
+  interface: 127.0.0.1@{tcp}
+  interface: 127.0.0.1@{dot}
+  interface: 127.0.0.1@{doh}
+  tls-port: {dot}
+  https-port: {doh}
+  tls-service-key: "{key}"
+  tls-service-pem: "{certificate}"
+  incoming-num-tcp: 1000
+"""
+_DNSDIST = """
+addTLSLocal("127.0.0.1:{dot}", "{certificate}", "{key}")
+addDOHLocal("127.0.0.1:{doh}", "{certificate}", "{key}", "/dns-query")
+"""
+
+
+def _unbound(command: list[str], ports: Ports, pair: Pair) -> None:
+    path = Path(command[-1])
+    text = path.read_text().replace(f"  interface: 127.0.0.1\n  port: {ports['tcp']}\n", "")
+    ours = _UNBOUND.format(key=pair.key, certificate=pair.certificate, **ports)
+    path.write_text(text.replace("server:\n", ours, 1))
+
+
+def _dnsdist(command: list[str], ports: Ports, pair: Pair) -> None:
+    with Path(command[-1]).open("a") as out:
+        out.write(_DNSDIST.format(key=pair.key, certificate=pair.certificate, **ports))
+
+
+_EXTENDED = {"unbound": _unbound, "dnsdist": _dnsdist}
+
+
+@contextlib.contextmanager
+def _peer(
+    peer: Peer, folder: Path, work: Workload, upstream: int, pair: Pair
+) -> Iterator[tuple[Running, Ports]]:
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = {mode: servers.free_port() for mode in MODES}
+    command = peer.setup(folder, work.list_file, ports["tcp"], upstream)
+    _EXTENDED[peer.program](command, ports, pair)
+    version = peer.installed_version() or "?"
+    listed = work.listed_sample
+    with servers.serve(peer.title, version, command, ports["tcp"], listed) as running:
+        yield running, ports
+
+
+@contextlib.contextmanager
+def _filterd(
+    folder: Path, work: Workload, upstream: int, pair: Pair
+) -> Iterator[tuple[Running, Ports]]:
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = {mode: servers.free_port() for mode in MODES}
+    tls = {"certificate": str(pair.certificate), "key": str(pair.key)}
+    listen = {
+        "dot": [f"127.0.0.1:{ports['dot']}"], "doh": [f"127.0.0.1:{ports['doh']}"], "tls": tls,
+    }  # fmt: skip
+    config = servers.settings(folder, ports["tcp"], upstream, listen=listen)
+    servers.compile_lists(config, folder, work.list_file)
+    command = [servers.filterd(), "run", "--config", str(config)]
+    listed = work.listed_sample
+    with servers.serve("filterd", "this tree", command, ports["tcp"], listed) as running:
+        yield running, ports
+
+
+def measure(
+    folder: Path, work: Workload, upstream: int, rounds: int, seconds: float
+) -> dict[str, dict[str, list[Shot]]]:
+    """Shots by server and transport, in turns."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pair = Authority(folder).issue("localhost", "127.0.0.1", file="bench")
+    found: dict[str, dict[str, list[Shot]]] = {}
+    with contextlib.ExitStack() as on:
+        running = [on.enter_context(_filterd(folder / "filterd", work, upstream, pair))]
+        running += [
+            on.enter_context(_peer(peer, folder / peer.program, work, upstream, pair))
+            for peer in PEERS
+            if peer.program in _EXTENDED and peer.installed_version() is not None
+        ]
+        for one, ports in running:
+            dnsperf(ports["tcp"], work.warm, one.pids(), seconds=2, rate=5000)
+        for mode in MODES * rounds:
+            for one, ports in running:
+                taken = dnsperf(
+                    ports[mode], work.queries["cached"], one.pids(), seconds=seconds, mode=mode
+                )
+                found.setdefault(one.title, {}).setdefault(mode, []).append(taken)
+    return found
