@@ -87,7 +87,7 @@ class Serving:
         if self._answered_to is not None:
             note = self._answered_to.note
             self.handler.flights.answered = lambda one: note(one.addresses, one.lifetime)
-        self.streams = StreamServer(self.handler, self.counters)
+        self.streams = StreamServer(self.handler, self.counters, memo=self._memo)
         self._listeners: list[UdpListener | StreamListener] = []
         self._encrypted: Encrypted | None = None
         self._sockets: Mapping[str, Any] | None = frame
@@ -255,8 +255,8 @@ class Serving:
             raise
         self._trusted = bool(frame.get("at_trusted", False))
         self._policy = policy
-        if self._forwarding.forward is not None:
-            self._forwarding.forward.watch(listed)
+        note = self._answered_to.note if self._answered_to is not None else None
+        self._forwarding.watch(listed, note)
         self.handler.placements.swap(running)
         self.counters.set(layout.single_place("policy_revision"), running.revision)
         self._listen()

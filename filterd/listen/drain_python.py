@@ -141,18 +141,23 @@ class PythonMemo:
             source.tallies.clear()
         return found
 
-    def answer(self, query: bytes, address: bytes, now_ms: int) -> bytes | None:
+    def repeat(self, query: bytes, source: bytes, transport: int, /) -> bytes | None:
+        if len(source) != 16 or not 0 <= transport < 4:
+            raise ValueError("no such source or transport")
+        return self.answer(query, source, time.monotonic_ns() // 1_000_000, transport)
+
+    def answer(self, query: bytes, address: bytes, now_ms: int, transport: int = 0) -> bytes | None:
         """The response to a plain query of a known source, or None: the handler's to answer."""
         source = self._sources.get(address)
         form = plain_form(query) if source is not None else None
         if source is None or form is None:
             return None
         variant, question, room = form
-        key = (source.rules, variant, question)
+        key = (source.rules, variant | transport << 4, question)
         entry = self._entries.get(key)
-        if entry is None or entry.until_ms <= now_ms or len(entry.reply) > room:
+        if entry is None or entry.until_ms <= now_ms:
             return None
-        if not source.spend(now_ms):
+        if not transport and (len(entry.reply) > room or not source.spend(now_ms)):
             return None
         self._entries.move_to_end(key)
         self._count(entry, source)

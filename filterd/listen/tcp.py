@@ -1,7 +1,6 @@
-"""DNS over a stream: framing, pipelining out of order, and limits on every thing a client may hold.
+"""DNS over a stream: frames, answers out of order, limits on all that a client may hold.
 
-`StreamServer` is shared by the plain and the TLS listener; `StreamListener` accepts. Knows no
-message besides its frame (RFC 7766, RFC 9210).
+`StreamServer` serves plain and TLS; `StreamListener` accepts (RFC 7766, RFC 9210).
 """
 
 from __future__ import annotations
@@ -15,10 +14,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from filterd import tasks
-from filterd.listen.accept import cut
+from filterd.listen.accept import cut, packed
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
 from filterd.resolve.handler import Handler
+from filterd.resolve.memo import Memo
 from filterd.resolve.via import Via
 
 _OPEN = layout.single_place("tcp_open")
@@ -46,9 +46,15 @@ class StreamServer:
     """Serves framed queries on connections that somebody else accepted."""
 
     def __init__(
-        self, handler: Handler, counters: Counters, limits: StreamLimits | None = None
+        self,
+        handler: Handler,
+        counters: Counters,
+        limits: StreamLimits | None = None,
+        memo: Memo | None = None,
     ) -> None:
+        """With `memo` what it can repeat does not trouble the handler."""
         self.limits = limits or StreamLimits()
+        self.memo = memo
         self._handler = handler
         self._values = counters.values
         self._open: OrderedDict[_Connection, None] = OrderedDict()
@@ -62,10 +68,7 @@ class StreamServer:
         transport: int,
         device: str | None = None,
     ) -> None:
-        """Answer on this connection until it ends; `address` is the peer's in 16 octets.
-
-        Returns with the connection closed, whatever happened.
-        """
+        """Answer a peer (16 octets) on this connection until it ends; returns with it closed."""
         if self._by_client.get(address, 0) >= self.limits.per_client:
             self._values[_REFUSED] += 1
             writer.transport.abort()
@@ -129,6 +132,7 @@ class _Connection:
         keepalive = int(server.limits.idle * 10)
         pad = 468 if transport in (layout.DOT, layout.DOH) else 0
         self._via = Via(transport, self._late, device, keepalive, pad)
+        self._memo = server.memo if device is None else None
         writer.transport.set_write_buffer_limits(high=server.limits.unread_bytes)
 
     async def serve(self, handler: Handler, address: bytes) -> None:
@@ -167,7 +171,10 @@ class _Connection:
             await self._flush()
             self._room.clear()
             await self._room.wait()
-        response = handler.try_answer(wire, address, time.monotonic(), self._via)
+        via, memo = self._via, self._memo
+        response = memo.repeat(wire, address, via.transport) if memo else None
+        if response is None:
+            response = handler.try_answer(wire, address, time.monotonic(), via)
         if response is None:
             self._waiting += 1
             self._done.clear()
@@ -260,7 +267,7 @@ class StreamListener:
                 self._loop.remove_reader(self._socket)
                 self._pause = self._loop.call_later(_EMFILE_PAUSE, self._resume)
                 return
-            tasks.spawn(self._serve(accepted, sixteen(str(peer[0]))), "stream")
+            tasks.spawn(self._serve(accepted, packed(str(peer[0]))), "stream")
 
     def _resume(self) -> None:
         self._pause = None
@@ -290,10 +297,3 @@ def _frame_end(octets: bytes, start: int) -> int:
     if len(octets) < start + 2:
         return len(octets) + 1
     return start + 2 + (octets[start] << 8 | octets[start + 1])
-
-
-def sixteen(host: str) -> bytes:
-    """The 16-octet form (IPv4 mapped) of a peer's textual address; its scope is cut."""
-    if ":" not in host:
-        return bytes(10) + b"\xff\xff" + socket.inet_pton(socket.AF_INET, host)
-    return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])

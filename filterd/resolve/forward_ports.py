@@ -47,8 +47,9 @@ class Forward(Protocol):
     def seen(self, lane: int, /) -> Tally:
         """What became of a lane's questions since the last time."""
 
-    def watch(self, listed: Callable[[bytes], bool] | None, /) -> None:
-        """Whether an address list has an address; None when there is no such list."""
+    def watch(self, listed: Callable[[bytes, int], bool] | None, /) -> None:
+        """Asked for each address that is about to be told, with its TTL, whether it is the
+        handler's to judge; None: none is."""
 
     def answered(self, question: bytes, /) -> Answered | None:
         """The answer to a lower-case question, fresh or old."""

@@ -99,6 +99,28 @@ class Forwarding:
             asyncio.get_running_loop().remove_reader(self.forward.fileno())
             self.forward.order([], 1 << 62)
 
+    def watch(
+        self,
+        listed: Callable[[bytes], bool] | None,
+        note: Callable[[tuple[bytes, ...], int], None] | None,
+    ) -> None:
+        """`listed`: whether an address list has an address; `note` is told of all that are answered
+        with their TTL (`Flights.answered` is for those of the handler)."""
+        if self.forward is None:
+            return
+        if note is None and listed is None:
+            self.forward.watch(None)
+            return
+
+        def told(address: bytes, ttl: int) -> bool:
+            if listed is not None and listed(address):
+                return True
+            if note is not None:
+                note((address,), ttl)
+            return False
+
+        self.forward.watch(told)
+
     def enlist(self, via: Via) -> int:
         """The number of a listener, which comes back in rows."""
         self._listeners.append(via)

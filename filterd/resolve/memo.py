@@ -12,6 +12,7 @@ from filterd.wire import constants as c
 from filterd.wire.query import Query
 
 WITH_OPT, WITH_DO, WITH_CD, WITH_AD = 1, 2, 4, 8
+TRANSPORT_SHIFT = 4
 MAX_TTLS = 24
 """A response with more TTLs than this is not memoised."""
 NO_TALLY = 255
@@ -45,6 +46,12 @@ class Memo(Protocol):
         NO_TALLY. Times are milliseconds of CLOCK_MONOTONIC. False: not kept.
         """
 
+    def repeat(self, query: bytes, source: bytes, transport: int, /) -> bytes | None:
+        """The response to a plain query of a source that is placed, None: the handler's to give.
+
+        Over a stream (`transport` as in `metrics.layout`) nothing is limited or too long.
+        """
+
     def place(self, source: bytes, rules: int, tag: int, rate: float, burst: float, /) -> None:
         """Remember that `source` is under `rules`; `tag` (0–63) marks it in distinct counts.
 
@@ -66,11 +73,13 @@ class Memo(Protocol):
         """(source, rules, tally, uses) since the last harvest."""
 
 
-def variant(query: Query) -> int | None:
-    """What of the query besides its question shows in a response; None: not to be repeated."""
+def variant(query: Query, transport: int) -> int | None:
+    """What of the query besides its question shows in a response, and how it came; None: not to be
+    repeated."""
     if not query.flags & c.RD:
         return None
-    bits = (WITH_CD if query.flags & c.CD else 0) | (WITH_AD if query.flags & c.AD else 0)
+    bits = transport << TRANSPORT_SHIFT
+    bits |= (WITH_CD if query.flags & c.CD else 0) | (WITH_AD if query.flags & c.AD else 0)
     if query.edns is None:
         return bits
     if not query.edns.bare or query.edns.version:

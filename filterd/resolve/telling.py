@@ -12,7 +12,7 @@ from filterd.metrics import layout
 from filterd.metrics.counters import Counters
 from filterd.metrics.seen import Seen
 from filterd.resolve.cookies import Cookies
-from filterd.resolve.memo import MAX_TTLS, NO_TALLY, Memo, variant
+from filterd.resolve.memo import MAX_TTLS, NO_TALLY, TRANSPORT_SHIFT, Memo, variant
 from filterd.resolve.source import Source
 from filterd.resolve.tail import Tail
 from filterd.resolve.via import Via
@@ -62,8 +62,10 @@ class Teller:
             self.tail.add(query, source, told.outcome, told.category)
         if parts.head[0] & c.TC >> 8:
             self._counters.values[_TRUNCATED] += 1
-        elif told.until > now and via.transport == layout.UDP:
-            self._remember(query, source, told, parts, now)
+        elif told.until > now and via.device is None:
+            bits = variant(query, via.transport)
+            if bits is not None:
+                self._remember((bits, query.key), source, told, parts, now)
         return parts.head + query.question + parts.tail
 
     def _parts(self, query: Query, source: Source, via: Via, answer: Answer) -> Parts:
@@ -99,17 +101,20 @@ class Teller:
         elif told.outcome == layout.CACHED:
             values[_CACHE_HITS] += 1
 
-    def _remember(self, query: Query, source: Source, told: Told, parts: Parts, now: float) -> None:
-        bits = variant(query)
+    def _remember(
+        self, named: tuple[int, bytes], source: Source, told: Told, parts: Parts, now: float
+    ) -> None:
+        """`named` is how the memo calls it: variant and question."""
+        bits, key = named
         ttls = parts.ttls if told.running else ()
-        if bits is None or len(ttls) > MAX_TTLS:
+        if len(ttls) > MAX_TTLS:
             return
-        start = 12 + len(query.key)
+        start = 12 + len(key)
         rcode = min(told.answer.rcode, 31)
-        counts, tally = _repeated(source.rules.tier, told.outcome, rcode, told.category)
+        place = layout.query_place(source.rules.tier, told.outcome, bits >> TRANSPORT_SHIFT)
+        counts, tally = _repeated(place, source.rules.tier, told.outcome, rcode, told.category)
         self._memo.put(
-            source.rules.number, bits, query.key,
-            b"\0\0" + parts.head + query.key + parts.tail,
+            source.rules.number, bits, key, b"\0\0" + parts.head + key + parts.tail,
             tuple([start + at for at in ttls]) if ttls else (), counts,
             int(now * 1000), int(min(told.until, now + _LONGEST) * 1000), tally,
         )  # fmt: skip
@@ -117,10 +122,10 @@ class Teller:
 
 @lru_cache(maxsize=4096)
 def _repeated(
-    tier: int, outcome: int, rcode: int, category: str | None
+    place: int, tier: int, outcome: int, rcode: int, category: str | None
 ) -> tuple[tuple[int, ...], int]:
     """Places that each repetition of a response adds one to, and its category in the tally."""
-    counts = [layout.query_place(tier, outcome, layout.UDP), layout.RCODES_AT + rcode, _MEMO_BUCKET]
+    counts = [place, layout.RCODES_AT + rcode, _MEMO_BUCKET]
     tally = NO_TALLY
     if outcome == layout.BLOCKED:
         tally = layout.category_index(category)

@@ -151,7 +151,7 @@ class Forwarding:
             self.native.hand_over(name_wire(f"n{self.chance.randrange(names)}.example")
                                   + b"\0\1\0\1")  # fmt: skip
         if self.chance.random() < 0.05:
-            listed = self.chance.choice((None, lambda address: address[-1] == 1))
+            listed = self.chance.choice((None, lambda address, ttl: address[-1] == 1))
             self.native.watch(listed)
             self.chance.choice((self.native.flush, self.memo.forget_sources, self.native.harvest))()
             for lane in self.lanes[-3:]:

@@ -80,13 +80,16 @@ size_t drain_answer(memo *table, asked *one, int64_t now_ms, uint8_t *out) {
     if (!one->question_size) return 0;
     one->variant = read_form(one->query, one->size, one->question_size, &one->room);
     if (one->variant < 0) return one->question_size = 0;
+    one->variant |= one->transport << TRANSPORT_SHIFT;
+    if (one->transport) one->room = UINT16_MAX;
     one->from = memo_source(table, one->address, 0);
     if (!one->from) return 0;
     entry *found =
         memo_get(table, one->from->rules, one->variant, one->question, one->question_size);
     if (!found) return 0;
     if (found->until_ms <= now_ms) return one->expired = found, 0;
-    if (found->reply_size > one->room || !source_spend(one->from, now_ms)) return 0;
+    if (found->reply_size > one->room) return 0;
+    if (!one->transport && !source_spend(one->from, now_ms)) return 0;
     return repeat(table, found, one, now_ms, out);
 }
 

@@ -12,14 +12,15 @@ enum {
     DRAIN_CONTROL = 64     /* room for one IP_PKTINFO or IPV6_PKTINFO */
 };
 
-/* Variants of a response: what of the query besides its question shows in it. */
-enum { WITH_OPT = 1, WITH_DO = 2, WITH_CD = 4, WITH_AD = 8 };
+/* Variants of a response: what of the query besides its question shows in it; above, how it came. */
+enum { WITH_OPT = 1, WITH_DO = 2, WITH_CD = 4, WITH_AD = 8, TRANSPORT_SHIFT = 4 };
 
 /* A client's query; below the line what drain_answer reads in it. */
 typedef struct {
     const uint8_t *query;
     size_t size;
     uint8_t address[16];
+    int transport; /* 0: UDP; a stream has room for everything and no rate */
     size_t question_size, room; /* 0: not in the plainest form */
     int variant;
     source *from;   /* NULL: not placed */

@@ -161,7 +161,7 @@ static void judge(forward *self, port *on, slot *held, const uint8_t *datagram, 
         if (known < 0 || one->adopted) kind = REPLY_ODD;
         if (kind == REPLY_PLAIN && (!(found.ttl = clamped(self, found.ttl)) ||
                                     forward_suspect(self, found.body, found.body_size,
-                                                    found.body_size / found.count)))
+                                                    found.body_size / found.count, found.ttl)))
             kind = REPLY_ODD;
     }
     held->sent_ms = 0;

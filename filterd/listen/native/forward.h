@@ -96,8 +96,8 @@ void forward_forget(forward *self, pending *one);
 void forward_yield(forward *self, pending *one);
 
 void waiter_free(forward *self, waiter *one);
-/* Whether an address list has one of these. */
-int forward_suspect(forward *self, const uint8_t *body, size_t size, size_t stride);
+/* Whether an address list has one of these, which are about to be told for `ttl` seconds. */
+int forward_suspect(forward *self, const uint8_t *body, size_t size, size_t stride, uint32_t ttl);
 
 /* Told by forward_turn; implemented where Python is at hand. */
 void forward_landed(forward *self, pending *one, const answer *found, int64_t now_us);

@@ -80,12 +80,12 @@ static PyObject *forward_watch(Forward *self, PyObject *listed) {
     Py_RETURN_NONE;
 }
 
-int forward_suspect(forward *flow, const uint8_t *body, size_t size, size_t stride) {
+int forward_suspect(forward *flow, const uint8_t *body, size_t size, size_t stride, uint32_t ttl) {
     Forward *self = flow->object;
     if (!self->listed) return 0;
     for (size_t at = 0; at < size; at += stride) {
-        PyObject *said = PyObject_CallFunction(self->listed, "y#", (char *)body + at + 12,
-                                               (Py_ssize_t)(stride - 12));
+        PyObject *said = PyObject_CallFunction(self->listed, "y#I", (char *)body + at + 12,
+                                               (Py_ssize_t)(stride - 12), ttl);
         int listed = !said || said != Py_False;
         if (!said) PyErr_WriteUnraisable(self->listed);
         Py_XDECREF(said);

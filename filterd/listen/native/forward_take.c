@@ -90,7 +90,7 @@ static Py_ssize_t tell_known(Forward *self, asked *one, const verdict *found, en
     int64_t left = known->until_ms - now_ms;
     const uint8_t *body = known->bytes + known->question_size;
     size_t stride = stride_of(one);
-    if (forward_suspect(&self->flow, body, known->reply_size, stride)) return 0;
+    if (forward_suspect(&self->flow, body, known->reply_size, stride, left / 1000)) return 0;
     size_t size = reply_write(one->query, one->question_size, one->variant, one->room, body,
                               known->reply_size, known->tally, shown(left, ends_ms(found) - now_ms),
                               out);

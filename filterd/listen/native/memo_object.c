@@ -85,6 +85,26 @@ static PyObject *memo_place(Memo *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static PyObject *memo_repeat(Memo *self, PyObject *args) {
+    Py_buffer query, source;
+    asked one = {0};
+    uint8_t reply[DRAIN_DATAGRAM];
+    size_t size = 0;
+    if (!PyArg_ParseTuple(args, "y*y*i", &query, &source, &one.transport)) return NULL;
+    int fits = source.len == 16 && one.transport >= 0 && one.transport < 4;
+    if (fits) {
+        one.query = query.buf;
+        one.size = query.len;
+        memcpy(one.address, source.buf, 16);
+        size = drain_answer(&self->table, &one, clock_us() / 1000, reply);
+    }
+    PyBuffer_Release(&query);
+    PyBuffer_Release(&source);
+    if (!fits) return PyErr_SetString(PyExc_ValueError, "no such source or transport"), NULL;
+    if (!size) Py_RETURN_NONE;
+    return PyBytes_FromStringAndSize((char *)reply, size);
+}
+
 static PyObject *memo_flush_py(Memo *self, PyObject *unused) {
     (void)unused;
     memo_flush(&self->table);
@@ -145,6 +165,7 @@ static PyObject *memo_weight(Memo *self, void *unused) {
 static PyMethodDef memo_methods[] = {
     {"put", (PyCFunction)memo_put_py, METH_VARARGS, NULL},
     {"place", (PyCFunction)memo_place, METH_VARARGS, NULL},
+    {"repeat", (PyCFunction)memo_repeat, METH_VARARGS, NULL},
     {"flush", (PyCFunction)memo_flush_py, METH_NOARGS, NULL},
     {"forget_sources", (PyCFunction)memo_forget_sources, METH_NOARGS, NULL},
     {"harvest", (PyCFunction)memo_harvest, METH_NOARGS, NULL},

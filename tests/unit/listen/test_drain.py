@@ -182,6 +182,23 @@ def drain_python_variant(*, opt: bool) -> int:
     return 1 if opt else 0
 
 
+def test_over_a_stream_nothing_is_limited_and_nothing_mixes(bench: Bench) -> None:
+    over_tcp = 1 << 4
+    bench.put()
+    assert bench.memo.repeat(header(1) + QUESTION, SOURCE, 1) is None
+    bench.put(variant=over_tcp)
+    bench.memo.place(SOURCE, 1, 5, 1.0, 1.0)
+    for identity in range(5):
+        reply = bench.memo.repeat(header(identity) + QUESTION, SOURCE, 1)
+        assert reply is not None and reply[:2] == identity.to_bytes(2, "big")
+    assert bench.memo.repeat(header(1) + QUESTION, SOURCE, 2) is None
+    assert bench.memo.repeat(header(1) + QUESTION, b"\1" * 16, 1) is None
+    assert bench.memo.harvest() == [(1, QUESTION, 5, 1 << 5)]
+    for source, transport in ((b"short", 1), (SOURCE, 4), (SOURCE, -1)):
+        with pytest.raises(ValueError):
+            bench.memo.repeat(header(1) + QUESTION, source, transport)
+
+
 def test_an_unknown_source_is_the_handlers(bench: Bench) -> None:
     bench.put()
     bench.memo.forget_sources()

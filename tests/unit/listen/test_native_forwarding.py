@@ -127,11 +127,18 @@ async def test_a_listed_address_is_the_handlers_to_judge(upstream: LyingUpstream
     listed = pupils_without({})
     listed.tiers["primary"].addresses[bytes((192, 0, 2, 1))] = block("malware")
     async with Box(listed, (upstream.url,), True) as box:
-        assert box.forwarding.forward is not None
-        box.forwarding.forward.watch(lambda packed: packed == bytes((192, 0, 2, 1)))
+        box.forwarding.watch(lambda packed: packed == bytes((192, 0, 2, 1)), None)
         for _ in range(3):
             assert (await box.ask("b.listed.example")).rcode() == 3
         assert (await box.ask("b.listed.example", "AAAA")).answer
+
+
+async def test_each_address_that_is_told_can_be_noted(upstream: LyingUpstream) -> None:
+    noted: list[tuple[tuple[bytes, ...], int]] = []
+    async with Box(pupils_without({}), (upstream.url,), True) as box:
+        box.forwarding.watch(None, lambda addresses, ttl: noted.append((addresses, ttl)))
+        await box.ask("big3.noted.example")
+    assert [ttl for _, ttl in noted] == [300, 300, 300]
 
 
 async def test_names_that_were_kept_are_judged_by_new_address_lists(
@@ -142,7 +149,7 @@ async def test_names_that_were_kept_are_judged_by_new_address_lists(
         assert (await box.ask("c.listed.example")).rcode() == 0
         after = pupils_without({})
         after.tiers["primary"].addresses[bytes((192, 0, 2, 1))] = block("malware")
-        box.forwarding.forward.watch(lambda packed: packed == bytes((192, 0, 2, 1)))
+        box.forwarding.watch(lambda packed: packed == bytes((192, 0, 2, 1)), None)
         box.handler.placements.swap(after.running())
         assert (await box.ask("c.listed.example")).rcode() == 3
 

@@ -26,7 +26,7 @@ class Lab:
 
     def __init__(self, limits: StreamLimits) -> None:
         self.bench = Bench(pupils_without({"game.example": block()}), SCRIPT)
-        self.server = StreamServer(self.bench.handler, self.bench.counters, limits)
+        self.server = StreamServer(self.bench.handler, self.bench.counters, limits, self.bench.memo)
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.listener = StreamListener(self.socket, self.server)
 
@@ -222,3 +222,25 @@ async def test_one_octet_at_a_time_does_not_stretch_a_message(lab: Lab) -> None:
             if reader.at_eof():
                 await reader.readexactly(1)
     assert asyncio.get_running_loop().time() - start < 1.5
+
+
+async def test_what_was_judged_is_repeated_and_counted_as_what_it_is(lab: Lab) -> None:
+    reader, writer = await lab.connect()
+    for number in range(4):
+        for name in ("n1.example", "game.example"):
+            writer.write(framed(name, number))
+            reply = await read(reader)
+            assert reply.id == number
+            assert (reply.rcode(), len(reply.answer)) == ((0, 1) if name[0] == "n" else (3, 0))
+    writer.close()
+    tier = layout.tier_index("primary")
+    found = {
+        (outcome, transport): lab.bench.counters.values[
+            layout.query_place(tier, outcome, transport)
+        ]
+        for outcome in (layout.FORWARDED, layout.CACHED, layout.BLOCKED)
+        for transport in (layout.UDP, layout.TCP)
+    }
+    assert [found[outcome, layout.TCP] for outcome in (1, 0, 3)] == [1, 3, 4]
+    assert not any(found[outcome, layout.UDP] for outcome in (1, 0, 3))
+    assert lab.bench.memo.harvest(), "some of it the handler never saw"
