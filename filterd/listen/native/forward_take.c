@@ -205,6 +205,7 @@ Py_ssize_t forward_take(Forward *self, Drain *by, asked *one, const struct msghd
         if (!self->flow.at_once || !has_room(self, one)) return 0;
     }
     pending *on = forward_find(&self->flow, one->question, one->question_size);
+    one->expired = NULL; /* what Python is asked now may change the memo */
     if (!find_verdict(self, one, on, &found)) return 0;
     /* the judge may have found that another period has begun: look at everything again */
     if (!one->from->taken || one->from->rules != rules || ends_ms(&found) <= now_ms) return 0;
