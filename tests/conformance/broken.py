@@ -81,7 +81,7 @@ def queries() -> dict[str, bytes]:
     }
     found |= {
         "a record's owner that points forwards": _more(_record(b"\xc0\xff", 1, 4, bytes(4))),
-        "a record's owner that points to itself": _more(_record(b"\xc0\x1d", 1, 4, bytes(4))),
+        "a record's owner that points to itself": _more(_record(b"\xc0\x21", 1, 4, bytes(4))),
         "a record's owner of type 0x40": _more(_record(b"\x41a\0", 1, 4, bytes(4))),
         "a record's owner that does not end": _more(b"\x3f" + b"a" * 20),
         "OPT with an RDLENGTH of 1 and nothing": _more(_opt(1)),

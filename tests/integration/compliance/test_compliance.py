@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance import compliance
+from tests.conformance import broken, compliance
 from tests.conformance.compliance import Check
 from tests.lab.forwarders import PEERS, forwarding
 from tests.lab.packets import Opt, query, tcp_ask, udp_ask
@@ -94,3 +94,9 @@ def test_what_is_no_plain_question_is_told_so(
     assert reply is not None and reply[:2] == wire[:2]
     assert reply[3] & 15 == rcode
     assert reply[6:8] == b"\0\0", "an answer to what could not be read"
+
+
+def test_what_is_broken_in_one_of_54_ways_is_refused(filterd: RunningFilterd) -> None:
+    outcome = broken.send(filterd.port)
+    assert not outcome.wrong
+    assert (outcome.formerr, outcome.silent) == (54, 0)
