@@ -208,6 +208,25 @@ def test_a_known_device_keeps_its_tier_under_every_address(gateway: Gateway) -> 
     assert gateway.ask(SENIOR, "tinder.com", "10.0.11.1") == "NXDOMAIN"
 
 
+def test_unplugged_cables_change_nothing_about_what_is_refused(gateway: Gateway) -> None:
+    """First the Internet's, then a segment's; both come back by themselves."""
+    net = gateway.net
+    run("ip", "-n", net.gateway, "link", "set", "wan0", "down")
+    assert gateway.ask(SENIOR, "pornhub.com", PUBLIC4) == "NXDOMAIN"
+    assert gateway.ask(SENIOR, "allowed.canary.filterd.test", PUBLIC4) == "192.0.2.1"
+    assert gateway.ask(SENIOR, "chua-ai-hoi.vnexpress.net", PUBLIC4, "+time=5") == "SERVFAIL"
+    run("ip", "-n", net.gateway, "link", "set", "wan0", "up")
+    run("ip", "-n", net.gateway, "route", "replace", "default", "via", "203.0.113.2")
+    wait(lambda: gateway.ask(SENIOR, "mot-ten-moi.vnexpress.net", PUBLIC4, "+time=5") == OPEN,
+         lambda: "the Internet does not come back", 100)  # fmt: skip
+    run("ip", "-n", net.gateway, "link", "set", "lan1", "down")
+    assert gateway.ask(SENIOR, "vnexpress.net", PUBLIC4) == "no answer"
+    run("ip", "-n", net.gateway, "link", "set", "lan1", "up")
+    wait(lambda: gateway.ask(SENIOR, "vnexpress.net", PUBLIC4) == OPEN, lambda: "lan1", 30)
+    assert gateway.ask(SENIOR, "pornhub.com", PUBLIC4) == "NXDOMAIN"
+    assert gateway.reached() == ""
+
+
 def test_a_killed_filter_leaves_the_school_closed_and_comes_back(gateway: Gateway) -> None:
     assert gateway.filter is not None
     gateway.filter.send_signal(signal.SIGKILL)
