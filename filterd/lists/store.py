@@ -166,8 +166,9 @@ class Store:
                     body.unlink(missing_ok=True)
         for work in self.folder.glob(".compile-*"):
             shutil.rmtree(work, ignore_errors=True)
-        for half in (*self.folder.glob(".*.part"), *self.folder.glob(".*.body")):
-            half.unlink(missing_ok=True)
+        for pattern in (".*.part", ".*.body", ".index-*.link"):
+            for half in self.folder.glob(pattern):
+                half.unlink(missing_ok=True)
 
 
 def replace_file(path: Path, content: bytes) -> None:
