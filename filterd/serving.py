@@ -138,7 +138,7 @@ class Serving:
         if tail is not None and time.monotonic() >= tail.until:
             self._watch(0.0)
         if self._ticks % _HARVEST_TICKS == 0:
-            self.handler.placements.gather()
+            self.handler.placements.begin()
             self._step()
         self._sweep()
         if self._answered_to is not None:

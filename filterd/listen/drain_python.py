@@ -76,6 +76,7 @@ class PythonMemo:
         self._limit_bytes = limit_bytes
         self._entries: OrderedDict[tuple[int, int, bytes], _Entry] = OrderedDict()
         self._bytes = 0
+        self._harvesting = False
         self._sources: dict[bytes, _Source] = {}
         self._networks: OrderedDict[bytes, _Allowance] = OrderedDict()
 
@@ -133,6 +134,10 @@ class PythonMemo:
                 found.append((rules, question, entry.hits, entry.tags))
                 entry.hits = entry.tags = 0
         return found
+
+    def harvest_some(self) -> list[tuple[int, bytes, int, int]] | None:
+        self._harvesting = not self._harvesting
+        return self.harvest() if self._harvesting else None
 
     def harvest_sources(self) -> list[tuple[bytes, int, int, int]]:
         found = []

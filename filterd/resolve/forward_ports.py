@@ -57,6 +57,9 @@ class Forward(Protocol):
     def harvest(self) -> list[tuple[int, bytes, int, int]]:
         """(0, question, uses, tags) since the last time."""
 
+    def harvest_some(self) -> list[tuple[int, bytes, int, int]] | None:
+        """The same a little at a time; None when everything had its turn."""
+
     def flush(self) -> None:
         """Forget every answer."""
 

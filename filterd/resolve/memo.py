@@ -69,6 +69,9 @@ class Memo(Protocol):
     def harvest(self) -> list[tuple[int, bytes, int, int]]:
         """(rules, question, uses, set of tags as bits) since the last harvest."""
 
+    def harvest_some(self) -> list[tuple[int, bytes, int, int]] | None:
+        """The same a little at a time; None when everything had its turn."""
+
     def harvest_sources(self) -> list[tuple[bytes, int, int, int]]:
         """(source, rules, tally, uses) since the last harvest."""
 

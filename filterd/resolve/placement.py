@@ -94,6 +94,9 @@ class Harvested(Protocol):
     def harvest(self) -> list[tuple[int, bytes, int, int]]:
         """(rules, question, uses, tags) since the last time."""
 
+    def harvest_some(self) -> list[tuple[int, bytes, int, int]] | None:
+        """The same a little at a time; None when everything had its turn."""
+
 
 class Placements:
     """The sources seen lately and the rules in force for them.
@@ -126,6 +129,7 @@ class Placements:
         self._direct = False
         self._harvested: list[tuple[int, bytes, int, int]] = []
         self.answers: Harvested | None = None
+        self._rounds: list[Callable[[], list[tuple[int, bytes, int, int]] | None]] = []
 
     @property
     def running(self) -> Running | None:
@@ -159,21 +163,33 @@ class Placements:
         self._forget()
         return report
 
+    def begin(self) -> None:
+        """Begin `collect` in steps."""
+        self._rounds = [self._memo.harvest_some]
+        if self.answers is not None:
+            self._rounds.append(self.answers.harvest_some)
+
     def gather(self) -> None:
-        """Begin to bring what the memo counted to what the handler counted: `collect` in steps."""
+        """Fetch all that the memo counted."""
         self._harvested += self._memo.harvest()
         if self.answers is not None:
             self._harvested += self.answers.harvest()
 
     def step(self) -> bool:
         """One step of at most a millisecond; True while there is more."""
+        if not self._harvested and self._rounds:
+            found = self._rounds[0]()
+            if found is None:
+                self._rounds.pop(0)
+            else:
+                self._harvested = found
         names, self._harvested = self._harvested[:_STEP_NAMES], self._harvested[_STEP_NAMES:]
         by_number = {rules.number: rules for rules in self._rules.values()} if names else {}
         for number, question, uses, tags in names:
             self.seen.name(question[:-4], uses, tags)
             rules = by_number.get(number)
             self._used(question if rules is None else rules.looked_up(question), uses)
-        return bool(self._harvested)
+        return bool(self._harvested or self._rounds)
 
     def collect(self) -> None:
         """Bring what the memo counted to what the handler counted."""

@@ -214,7 +214,13 @@ static PyObject *forward_harvest(Forward *self, PyObject *unused) {
     return memo_rows(&self->flow.answers);
 }
 
+static PyObject *forward_harvest_some(Forward *self, PyObject *unused) {
+    (void)unused;
+    return memo_some_rows(&self->flow.answers);
+}
+
 static PyMethodDef forward_methods[] = {
+    {"harvest_some", (PyCFunction)forward_harvest_some, METH_NOARGS, NULL},
     {"fileno", (PyCFunction)forward_fileno, METH_NOARGS, NULL},
     {"watch", (PyCFunction)forward_watch, METH_O, NULL},
     {"order", (PyCFunction)forward_order, METH_VARARGS, NULL},

@@ -16,6 +16,7 @@ enum {
     MEMO_TALLIES = 32,   /* categories counted by source */
     SOURCE_SLOTS = 16384, /* sources remembered; a power of two */
     NETWORK_SLOTS = 4096, /* allowances of networks; two may meet in one; a power of two */
+    HARVEST_STEP = 1024,  /* entries and buckets looked at in one step: 0.1 ms */
     NETWORK_SHARE = 4     /* a /24 or /56 may get what so many of its addresses may */
 };
 
@@ -52,6 +53,7 @@ typedef struct {
 typedef struct {
     entry **buckets;
     uint32_t bucket_count, hand; /* a power of two; where eviction goes on */
+    uint32_t harvest_at;         /* the bucket where the harvest in steps goes on */
     uint64_t seed;
     size_t bytes, limit_bytes, entries;
     source *sources;

@@ -117,21 +117,48 @@ static PyObject *memo_forget_sources(Memo *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+/* Add what was counted of a chain; how many entries it has, -1 with an exception. */
+static int add_rows(entry *one, PyObject *found) {
+    int visited = 0;
+    for (; one; one = one->next, visited++) {
+        if (!one->hits) continue;
+        PyObject *row = Py_BuildValue("Iy#IK", one->rules, one->bytes,
+                                      (Py_ssize_t)one->question_size, one->hits, one->clients);
+        int failed = !row || PyList_Append(found, row);
+        Py_XDECREF(row);
+        if (failed) return -1;
+        one->hits = 0;
+        one->clients = 0;
+    }
+    return visited;
+}
+
 PyObject *memo_rows(memo *table) {
     PyObject *found = PyList_New(0);
-    for (uint32_t at = 0; found && at < table->bucket_count; at++) {
-        for (entry *one = table->buckets[at]; one; one = one->next) {
-            if (!one->hits) continue;
-            PyObject *row = Py_BuildValue("Iy#IK", one->rules, one->bytes,
-                                          (Py_ssize_t)one->question_size, one->hits, one->clients);
-            if (!row || PyList_Append(found, row)) Py_CLEAR(found);
-            Py_XDECREF(row);
-            if (!found) return NULL;
-            one->hits = 0;
-            one->clients = 0;
-        }
+    for (uint32_t at = 0; found && at < table->bucket_count; at++)
+        if (add_rows(table->buckets[at], found) < 0) Py_CLEAR(found);
+    return found;
+}
+
+/* The same a little at a time: None when every bucket had its turn, which begins anew then. */
+PyObject *memo_some_rows(memo *table) {
+    if (table->harvest_at >= table->bucket_count) {
+        table->harvest_at = 0;
+        Py_RETURN_NONE;
+    }
+    PyObject *found = PyList_New(0);
+    for (int visited = 0; found && visited < HARVEST_STEP && table->harvest_at < table->bucket_count;
+         visited++) {
+        int more = add_rows(table->buckets[table->harvest_at++], found);
+        if (more < 0) Py_CLEAR(found);
+        visited += more;
     }
     return found;
+}
+
+static PyObject *memo_harvest_some(Memo *self, PyObject *unused) {
+    (void)unused;
+    return memo_some_rows(&self->table);
 }
 
 static PyObject *memo_harvest(Memo *self, PyObject *unused) {
@@ -169,6 +196,7 @@ static PyMethodDef memo_methods[] = {
     {"flush", (PyCFunction)memo_flush_py, METH_NOARGS, NULL},
     {"forget_sources", (PyCFunction)memo_forget_sources, METH_NOARGS, NULL},
     {"harvest", (PyCFunction)memo_harvest, METH_NOARGS, NULL},
+    {"harvest_some", (PyCFunction)memo_harvest_some, METH_NOARGS, NULL},
     {"harvest_sources", (PyCFunction)memo_harvest_sources, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL}};
 static PyGetSetDef memo_fields[] = {{"weight", (getter)memo_weight, NULL, NULL, NULL},

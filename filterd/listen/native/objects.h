@@ -82,6 +82,7 @@ PyObject *forward_hand_over(Forward *self, PyObject *question);
 
 /* What `harvest` gives of a table: (rules, question, uses, tags), counted from nought again. */
 PyObject *memo_rows(memo *table);
+PyObject *memo_some_rows(memo *table);
 
 /* The token to answer a query with; see Drain.send. Its size. */
 size_t drain_token(const void *name, size_t name_size, const void *control, size_t control_size,

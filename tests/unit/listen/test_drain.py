@@ -199,6 +199,19 @@ def test_over_a_stream_nothing_is_limited_and_nothing_mixes(bench: Bench) -> Non
             bench.memo.repeat(header(1) + QUESTION, source, transport)
 
 
+def test_a_harvest_in_steps_brings_everything_once(bench: Bench) -> None:
+    names = [bytes((3,)) + b"%03d" % n + b"\7example\3com\0\0\1\0\1" for n in range(60)]
+    now = time.monotonic_ns() // 1_000_000
+    for question in names:
+        bench.memo.put(1, 16, question, reply_to(question), (), (), now, now + 60_000, 4)
+        assert bench.memo.repeat(header(1) + question, SOURCE, 1)
+    for expected in (1, 0):
+        found: list[tuple[int, bytes, int, int]] = []
+        while (rows := bench.memo.harvest_some()) is not None:
+            found += rows
+        assert sorted(found) == [(1, name, 1, 1 << 5) for name in names] * expected
+
+
 def test_an_unknown_source_is_the_handlers(bench: Bench) -> None:
     bench.put()
     bench.memo.forget_sources()
