@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -46,11 +46,16 @@ _NOT_LICENCE = re.compile(r"[^A-Za-z0-9 .,+()/_-]")
 
 @dataclass(frozen=True, slots=True)
 class FactFinder:
-    """Gathers; owns nothing but what `DayCells` holds in RAM."""
+    """Gathers; owns nothing but what `DayCells` holds in RAM, and what it judged of revisions.
+
+    `judged`: number → whether it lasted. A revision never changes, and reading two documents of a
+    large school takes seconds.
+    """
 
     owner: Owner
     live: LivePolicy
     cells: DayCells
+    judged: dict[int, bool] = field(default_factory=dict)
 
     async def gather(self, day: date) -> Gathered:
         """Everything that the other rooms know of that local day."""
@@ -126,20 +131,21 @@ class FactFinder:
     async def _lasting(self, alone: tuple[int, ...]) -> int:
         """Of the weakening revisions without an approver, those that did more than open names for
         a lesson: timed overrides of at most eight hours are a teacher's own right."""
-        count = 0
         for number in alone:
-            one = await self.owner.stores.revisions.get(number)
-            before = await self.owner.stores.revisions.get(number - 1)
-            if one is None or before is None:
-                continue
-            known = self.live.ground.taxonomy
-            policies = [
-                await asyncio.to_thread(document.parse, each.files, known) for each in (before, one)
-            ]
-            count += _without_lessons(policies[0], one.edit.at) != _without_lessons(
-                policies[1], one.edit.at
-            )
-        return count
+            if number not in self.judged:
+                self.judged[number] = await self._lasts(number)
+        return sum(self.judged[number] for number in alone)
+
+    async def _lasts(self, number: int) -> bool:
+        one = await self.owner.stores.revisions.get(number)
+        before = await self.owner.stores.revisions.get(number - 1)
+        if one is None or before is None:
+            return False
+        known = self.live.ground.taxonomy
+        old, new = [
+            await asyncio.to_thread(document.parse, each.files, known) for each in (before, one)
+        ]
+        return _without_lessons(old, one.edit.at) != _without_lessons(new, one.edit.at)
 
     def _outlived(self) -> int:
         """Overrides past their expiry that the ruleset still obeys."""

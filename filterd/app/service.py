@@ -74,9 +74,8 @@ class Service:
         self._closing.append(look.close)
         methods = Methods(owner, live, sign_in, Parts(seen, who, keeper, facts, look))
         evidence = Evidence(owner, live, seen)
-        every = {**methods.routes, **evidence_routes(owner, evidence.door)}
-        routes = evidence.observed(every)
-        await self._doors(routes, sign_in, pages)
+        methods.routes.update(evidence_routes(owner, evidence.door))  # described with the others
+        await self._doors(evidence.observed(methods.routes), sign_in, pages)
         await facts.refresh()
         gathered = Readings(settings, live, fleet)
         gathered.add(evidence.readings)

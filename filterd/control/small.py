@@ -83,12 +83,12 @@ class _Small:
 
     async def setup(self, caller: Caller, request: Nothing) -> dict[str, Any]:
         accounts = await self._owner.stores.accounts.list()
-        newest = await self._owner.stores.revisions.newest()
+        newest = await self._owner.stores.revisions.newest_number()
         steps = {
             "password": any(not account.must_change for account in accounts),
             "totp": any(account.totp for account in accounts),
             "approver": any(account.role == "approver" for account in accounts),
-            "policy": newest is not None and newest.number > 1,
+            "policy": newest > 1,
         }
         return {"done": bool(await self._values.get("setup_done")), "steps": steps}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Any, cast
@@ -30,6 +31,7 @@ from filterd.storage.small import Values
 GOVERNANCE, OFFICE, HANDED_IN = "evidence.governance", "evidence.office", "evidence.handed_in"
 
 
+FRESH_S = 20.0
 TierOf = Callable[[str], str | None]
 """The tier of a device's address; the address is used for nothing else and forgotten."""
 
@@ -44,8 +46,16 @@ class Door:
         self._tier_of = tier_of
         self._calendar = load()
         self.bundle: Callable[[], Mapping[str, object] | None] = lambda: None
+        self._kept: tuple[float, Mapping[str, Any]] | None = None
 
     async def status(self) -> Mapping[str, Any]:
+        """The month so far, at most FRESH_S old: every visit of the overview asks for it."""
+        now = time.monotonic()
+        if self._kept is None or now - self._kept[0] >= FRESH_S:
+            self._kept = now, await self._judged()
+        return self._kept[1]
+
+    async def _judged(self) -> Mapping[str, Any]:
         recorder = self._recorder
         today = recorder.today()
         period = Period.month(today.isoformat()[:7], today)
@@ -82,6 +92,7 @@ class Door:
         }
 
     async def selftest(self, whole: bool) -> Mapping[str, Any]:
+        self._kept = None
         found = await self._recorder.examine(whole)
         counts = found.counts
         return {
@@ -167,6 +178,7 @@ class Door:
         if obligation not in {each.id for each in self._calendar.obligations}:
             raise EvidenceError("not_found", f"no obligation {obligation!r}")
         date.fromisoformat(day)
+        self._kept = None
         handed = await self._values.get(HANDED_IN) or {}
         await self._values.set(HANDED_IN, {**handed, f"{obligation} {year}": day})
 
@@ -175,12 +187,14 @@ class Door:
 
     async def set_governance(self, record_: Mapping[str, Any]) -> None:
         await self._values.set(GOVERNANCE, checked(record_))
+        self._kept = None
 
     async def enrol(self, url: str, code: str, ca: str | None) -> Mapping[str, Any]:
         school = await self._recorder.enrol(Office(url, ca), code)
         # What was signed before the office knew us names another id: it stays at the school.
         await self._store.keep_unsent(self._recorder.now(), "before enrolment")
         await self._values.set(OFFICE, {"url": url, "ca": ca, "school": school})
+        self._kept = None
         await self._recorder.refresh()
         return {"school": school, "device": self._recorder.key.id}
 

@@ -60,6 +60,11 @@ class Revisions:
         row = await self._database.row("SELECT * FROM revisions ORDER BY number DESC LIMIT 1")
         return None if row is None else _revision(row)
 
+    async def newest_number(self) -> int:
+        """The running revision's number, without reading its document; 0 before the first."""
+        row = await self._database.row("SELECT max(number) AS n FROM revisions")
+        return int(row["n"] or 0) if row else 0
+
     async def get(self, number: int) -> Revision | None:
         """One revision, or None."""
         row = await self._database.row("SELECT * FROM revisions WHERE number = ?", number)

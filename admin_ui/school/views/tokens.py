@@ -12,7 +12,8 @@ from admin_ui.shared.i18n import gettext as _
 from admin_ui.shared.web import back
 
 bp = Blueprint("tokens", __name__, url_prefix="/tokens")
-SCOPES = ("view", "evidence", "timed", "edit", "decide", "people", "audit", "backup")
+SCOPES = ("view", "evidence", "timed", "edit", "decide", "people", "audit",
+          "backup", "approve", "debug")  # fmt: skip
 
 
 @bp.get("/")
@@ -37,6 +38,8 @@ def scope_titles() -> dict[str, str]:
         "people": _("people"),
         "audit": _("audit log"),
         "backup": _("backup"),
+        "approve": _("agree as the second person"),
+        "debug": _("debug view"),
     }
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from flask import Flask
 from flask.testing import FlaskClient
 
+from admin_ui.school.openapi import served
 from tests.unit.admin_ui.fake_control import FakeControl, Refused
 
 TOKEN = {"Authorization": "Bearer role-administrator"}
@@ -55,3 +59,25 @@ def test_unknown_token_and_method(console: Flask) -> None:
     unknown = client.get("/api/v1/status/get", headers={"Authorization": "Bearer nobody"})
     assert unknown.status_code == 401
     assert client.get("/api/v1/sessions/start", headers=TOKEN).status_code == 404
+
+
+ASKED = re.compile(r'ask(?:_all)?\(\s*"([a-z_.]+)"')
+FOR_BROWSERS = {"sessions.start", "sessions.totp", "sessions.end", "people.password",
+                "people.totp_begin", "people.totp_confirm", "tokens.add", "describe"}  # fmt: skip
+"""Signing in and making tokens: what a token must not be able to do."""
+
+
+def test_whatever_the_console_does_the_api_does() -> None:
+    views = Path(__file__).parents[3] / "admin_ui" / "school"
+    asked = {
+        method for path in views.rglob("*.py") for method in ASKED.findall(path.read_text("utf-8"))
+    }
+    assert len(asked) > 60
+    assert {method for method in asked if served(method) is None} <= FOR_BROWSERS
+
+
+def test_refusals_are_described_as_they_are(console: Flask) -> None:
+    found = console.test_client().get("/api/v1/openapi.json", headers=TOKEN).get_json()
+    error = found["components"]["schemas"]["Error"]
+    assert error["required"] == ["error"]
+    assert set(error["properties"]["error"]["required"]) == {"code", "message"}
