@@ -6,6 +6,7 @@ Owns the engine. Knows no noun; the statements stand with their nouns.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,14 +17,21 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from admin_ui.office.tables import metadata, schema_version, stale, summaries
 from filterd.errors import StorageError
 
-VERSION = 2
+VERSION = 3
 """The schema's number; a step from n to n+1 stands in `STEPS[n]`."""
-STEPS: Mapping[int, str] = {1: "ALTER TABLE stale ADD COLUMN marked INTEGER NOT NULL DEFAULT 0"}
+STEPS: Mapping[int, str] = {
+    1: "ALTER TABLE stale ADD COLUMN marked INTEGER NOT NULL DEFAULT 0",
+    2: "CREATE INDEX IF NOT EXISTS assessments_seen ON assessments (month, school, status)",
+}
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+_IDLE_S = 10.0
 _MIGRATING = 0x66696C74  # any number that is ours: the advisory lock of the schema
 
 
@@ -74,8 +82,11 @@ class Office:
             yield connection
 
     def rows(self, statement: Any) -> list[dict[str, Any]]:
-        """Every row of one query."""
-        with self.read() as connection:
+        """Every row of one query; no transaction around it, each would cost two more messages."""
+        looking = self.engine
+        if self.postgres:
+            looking = looking.execution_options(isolation_level="AUTOCOMMIT")
+        with looking.connect() as connection:
             return [dict(row) for row in connection.execute(statement).mappings()]
 
 
@@ -93,9 +104,11 @@ def open_office(url: str, state_dir: Path, clock: Callable[[], datetime] | None 
     options: dict[str, Any] = (
         {"connect_args": {"timeout": 10.0}} if sqlite else {"pool_size": 8, "max_overflow": 8}
     )
-    engine = create_engine(parsed, pool_pre_ping=not sqlite, **options)
+    engine = create_engine(parsed, **options)
     if sqlite:
         _set_up_sqlite(engine)
+    else:
+        _try_idle_ones(engine)
     office = Office(engine, state_dir) if clock is None else Office(engine, state_dir, clock)
     with office.write() as connection:
         _migrate(connection, office.postgres)
@@ -111,6 +124,27 @@ def _set_up_sqlite(engine: Engine) -> None:
             "cache_size=-32000", "mmap_size=268435456",
         ):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}")
+
+
+def _try_idle_ones(engine: Engine) -> None:
+    """A connection that lay idle is tried before it is used: the server may have started anew. One
+    that was used just now is not, or every query would be two."""
+
+    @event.listens_for(engine, "checkin")
+    def note(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info["since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def check(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if time.monotonic() - record.info.get("since", time.monotonic()) < _IDLE_S:
+            return
+        try:
+            cursor = connection.cursor()
+            cursor.execute("SELECT 1")
+            cursor.close()
+            connection.rollback()
+        except Exception as error:
+            raise DisconnectionError from error  # the pool takes another
 
 
 def _migrate(connection: Connection, postgres: bool) -> None:

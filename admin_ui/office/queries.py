@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select
 
 from admin_ui.office.database import Office, months_back
 from admin_ui.office.register import plain
@@ -21,6 +21,8 @@ from admin_ui.office.tables import assessments, failing, schools, units
 Scope = tuple[str, ...] | None
 STATUSES = ("met", "conditional", "not_met", "insufficient", "not_deployed")
 PAGE = 50
+CHANGED = 50
+"""Schools that got better or worse, as many as a page shows of each."""
 
 
 def in_scope(scope: Scope) -> ColumnElement[bool]:
@@ -91,13 +93,14 @@ def counts(office: Office, month: str, scope: Scope = None) -> Counts:
 def trend(office: Office, month: str, n: int, scope: Scope = None) -> dict[str, Counts]:
     """The same for the n months that end with `month`."""
     wanted = months_back(month, n)
-    source = assessments.join(schools, schools.c.id == assessments.c.school)
     query = select(assessments.c.month, assessments.c.status, func.count().label("n"))
+    if scope is not None:  # the whole province is counted from an index alone
+        source = assessments.join(schools, schools.c.id == assessments.c.school)
+        query = query.select_from(source).where(in_scope(scope))
     rows = office.rows(
-        query.select_from(source)
-        .where(assessments.c.month >= wanted[0], assessments.c.month <= month, in_scope(scope))
+        query.where(assessments.c.month >= wanted[0], assessments.c.month <= month)
         .group_by(assessments.c.month, assessments.c.status)
-    )
+    )  # fmt: skip
     found: dict[str, dict[str, int]] = {each: {} for each in wanted}
     for row in rows:
         found[row["month"]][row["status"]] = row["n"]
@@ -272,18 +275,18 @@ def compare(office: Office, first: str, second: str, scope: Scope = None) -> dic
         .where(*here)
         .group_by(before, after)
     )
-    changed = office.rows(
-        select(schools.c.id, schools.c.name, before, after)
-        .select_from(source)
-        .where(*here, before != after)
-        .order_by(schools.c.name)
-        .limit(1000)
-    )
     table = {(row["before"], row["after"]): row["n"] for row in moves}
     rank = {key: index for index, key in enumerate(STATUSES)}
-    worse = [row for row in changed if rank[row["after"]] > rank[row["before"]]]
-    better = [row for row in changed if rank[row["after"]] < rank[row["before"]]]
-    return {"table": table, "worse": worse, "better": better}
+    found: dict[str, Any] = {"table": table}
+    for name, sign in (("worse", 1), ("better", -1)):
+        kinds = [pair for pair in table if (rank[pair[1]] - rank[pair[0]]) * sign > 0]
+        shown = select(schools.c.id, schools.c.name, before, after).select_from(source)
+        moved = or_(*(and_(before == old, after == new) for old, new in kinds), false())
+        found[name] = office.rows(
+            shown.where(*here, moved).order_by(schools.c.name, schools.c.id).limit(CHANGED)
+        )
+        found[f"{name}_all"] = sum(table[pair] for pair in kinds)
+    return found
 
 
 def newest_month(office: Office) -> str:

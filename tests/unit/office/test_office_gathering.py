@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, select, text, update
 
@@ -182,6 +183,7 @@ def test_the_office_knows_which_bundle_a_school_uses(office: Office, clock: Cloc
 def test_a_database_of_the_first_schema_is_brought_up(office: Office, clock: Clock) -> None:
     with office.write() as connection:
         connection.execute(text("ALTER TABLE stale DROP COLUMN marked"))
+        connection.execute(text("DROP INDEX assessments_seen"))
         connection.execute(update(schema_version).values(number=1))
     url = office.engine.url.render_as_string(hide_password=False)
     again = open_office(url, office.state_dir, clock)
@@ -213,4 +215,21 @@ def test_a_school_that_cannot_be_assessed_does_not_stop_the_others(
     monkeypatch.setattr(assess, "assess", stumbling)
     assess.sweep_all(office)
     assert [row["school"] for row in office.rows(select(assessments))] == [good.school]
+    assert office.rows(select(stale)) == []
+
+
+def test_a_database_server_that_started_anew_costs_no_error(
+    office: Office, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not office.postgres:
+        pytest.skip("a file needs no connection")
+    monkeypatch.setattr(database, "_IDLE_S", 0.0)
+    assert office.rows(select(stale)) == []
+    others = psycopg.connect(
+        office.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
+        autocommit=True,
+    )
+    ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    others.execute(ended + " AND datname = current_database()")
+    others.close()
     assert office.rows(select(stale)) == []
