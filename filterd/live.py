@@ -25,6 +25,7 @@ from filterd.policy.verdict import ListIndex
 from filterd.storage.audit import Act, AuditLog
 from filterd.storage.database import Database
 from filterd.storage.revisions import ChangeText, Edit, Revision, Revisions, document_hash
+from filterd.wire.names import Name
 
 Publish = Callable[[dict[str, Any]], Awaitable[Any]]
 
@@ -275,6 +276,20 @@ def read_snapshot(path: Path) -> Snapshot | None:
         return Snapshot(int(body["revision"]), files, tuple(body["tiers"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def own_names(policy: Policy) -> frozenset[Name]:
+    """The school's own names: no list blocks them."""
+    return frozenset((*(record.name for record in policy.records), *policy.internal_zones))
+
+
+def last_own_names(path: Path, taxonomy: Taxonomy) -> frozenset[Name]:
+    """The same of the last policy that ran, for commands beside the service; none if unknown."""
+    snapshot = read_snapshot(path)
+    try:
+        return own_names(document.parse(snapshot.files, taxonomy)) if snapshot else frozenset()
+    except PolicyError:
+        return frozenset()
 
 
 def _problem(failure: expect.Failure) -> Problem:

@@ -11,14 +11,15 @@ from filterd.config import Settings
 from filterd.lists.index import open_index
 from filterd.lists.library import Library, Surroundings
 from filterd.lists.refresher import Hooks, Refresher, Times
-from filterd.live import LivePolicy
+from filterd.live import LivePolicy, own_names
 
 
 def refresher(settings: Settings, live: LivePolicy, clock: Callable[[], datetime]) -> Refresher:
     """The refresher of this installation; its updates run in the zone of the policy."""
 
     def protected() -> Collection[str]:
-        return live.ground.taxonomy.protected | own_names(live)
+        own = own_names(live.running.policy) if live.loaded else frozenset()
+        return live.ground.taxonomy.protected | own
 
     async def use(path: Path) -> None:
         # After an edit of the school's own list the file is the one that was read whole before.
@@ -33,14 +34,6 @@ def refresher(settings: Settings, live: LivePolicy, clock: Callable[[], datetime
     library = Library(Surroundings(folder, settings.catalogue, categories, protected))
     zone = live.running.policy.time_zone if live.loaded else "Asia/Ho_Chi_Minh"
     return Refresher(library, Hooks(use, check, clock), times=Times(zone=zone))
-
-
-def own_names(live: LivePolicy) -> frozenset[str]:
-    """The school's own names: no list blocks them."""
-    if not live.loaded:
-        return frozenset()
-    policy = live.running.policy
-    return frozenset((*(record.name for record in policy.records), *policy.internal_zones))
 
 
 def failures(live: LivePolicy, path: Path) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from filterd.lists.library import Library
 from filterd.lists.setting import library
 from filterd.lists.status import status
 from filterd.lists.store import Busy
+from filterd.live import last_own_names
 
 
 def register(commands: Any) -> None:
@@ -56,7 +57,9 @@ FROM = (
 
 def _library(arguments: argparse.Namespace) -> tuple[Library, ControlClient]:
     settings = config.load(config.find(arguments.config, system=True))
-    return library(settings), ControlClient(settings.control_socket, seconds=900)
+    last = settings.state_dir / "run" / "policy-last.json"
+    lists = library(settings, lambda words: last_own_names(last, words))
+    return lists, ControlClient(settings.control_socket, seconds=900)
 
 
 def compile_lists(arguments: argparse.Namespace) -> int:

@@ -9,12 +9,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from filterd.cli import main
 from filterd.lists.badfilter import cancelled
 from filterd.lists.entry import Rule
 from filterd.lists.index import open_index
 from filterd.lists.precedence import ListMeta
+from filterd.live import Snapshot, write_snapshot
 from filterd.policy import document
 from filterd.policy.model import CategoryId, ListId
 from filterd.policy.ruleset import compile_ruleset
@@ -149,6 +151,30 @@ def test_an_own_list_blocks_no_public_suffix_and_no_protected_name(
     assert own["entries"] == 3
     assert own["dropped"] == {"public_suffix": 4, "protected_name": 3}
     assert "protected_name: moet.gov.vn (4)" in own["samples"]
+
+
+def test_lists_compiled_by_hand_spare_the_schools_own_names(tmp_path: Path) -> None:
+    """`filterd lists compile` knows no running policy, but the last one that ran is on the disk."""
+    (tmp_path / "bad.txt").write_text("other.example\nportal.truong.example\n")
+    shutil.copytree(ROOT / "blocklists", tmp_path / "blocklists")
+    (tmp_path / "blocklists" / "catalogue.yaml").write_text(
+        "sources:\n  - {id: bad, title: {vi: x, en: x}, category: malware, file: ../bad.txt}\n"
+    )
+    (tmp_path / "filterd.yaml").write_text(
+        f"state_dir: {tmp_path / 'state'}\n"
+        f"catalogue: {tmp_path / 'blocklists' / 'catalogue.yaml'}\n"
+    )
+    files = {path.name: path.read_text("utf-8") for path in (ROOT / "policies").glob("*.yaml")}
+    school = yaml.safe_load(files["school.yaml"])
+    record = {"name": "portal.truong.example", "type": "A", "value": "10.0.0.7"}
+    school["local"] = {"records": [record]}
+    files["school.yaml"] = yaml.safe_dump(school, allow_unicode=True)
+    (tmp_path / "state" / "run").mkdir(parents=True)
+    write_snapshot(tmp_path / "state/run/policy-last.json", Snapshot(7, files, ()))
+    assert main(["lists", "compile", "--config", str(tmp_path / "filterd.yaml")]) == 0
+    index = open_index(tmp_path / "state" / "lists" / "index.fdx")
+    assert index.listings(Question(Name("www.other.example"), 1))
+    assert not index.listings(Question(Name("portal.truong.example"), 1))
 
 
 @pytest.mark.parametrize("category", FLOOR)
