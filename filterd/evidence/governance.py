@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 from filterd.errors import EvidenceError
 from filterd.evidence.records import Action, GovernanceFact
+from filterd.evidence.validator import validator
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -81,13 +82,8 @@ class Governance(TypedDict, total=False):
 
 @cache
 def _validator() -> Draft202012Validator:
-    # imported on use: it takes seconds where the format checkers' grammars are installed
-    from jsonschema import Draft202012Validator
-
     text = files("filterd.evidence").joinpath("schemas", "governance-1.json").read_text("utf-8")
-    return Draft202012Validator(
-        json.loads(text), format_checker=Draft202012Validator.FORMAT_CHECKER
-    )
+    return validator(json.loads(text), formats=True)
 
 
 def checked(record: Mapping[str, object]) -> Governance:

@@ -16,6 +16,7 @@ from filterd.errors import EvidenceError
 from filterd.evidence.canonical import canonical, parsed
 from filterd.evidence.quick_check import Fits, compiled
 from filterd.evidence.records import Summary
+from filterd.evidence.validator import validator
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -37,10 +38,7 @@ def schema() -> dict[str, object]:
 
 @cache
 def _validator() -> Draft202012Validator:
-    # imported on use: it takes seconds where the format checkers' grammars are installed
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(schema())
+    return validator(schema())
 
 
 @cache
