@@ -34,6 +34,7 @@ def test_anything_at_all(target: str, octets: bytes) -> None:
 @pytest.mark.parametrize("replies", [False, True], ids=["queries", "replies"])
 def test_messages_that_are_nearly_right(target: str, replies: bool) -> None:
     worst = 0.0
+    TARGETS[target](b"")  # what is read at the first use only is no reader's time
     for wire in messages(99, 3000, replies=replies):
         began = time.process_time()
         TARGETS[target](wire)
