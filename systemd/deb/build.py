@@ -14,7 +14,9 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +133,18 @@ def files(package: Package) -> None:
     about = package.stage / "usr/share/doc/filterd"
     about.mkdir(parents=True)
     shutil.copy(ROOT / "LICENSE", about / "copyright")
+    write(about / "licences", "".join(sorted(licences(package.site))))
+
+
+def licences(site: Path) -> Iterator[str]:
+    """A line for each Python package inside: name, version, licence."""
+    for each in metadata.distributions(path=[str(site)]):
+        about = each.metadata
+        said = about.get("License-Expression") or next(
+            (text.rpartition(" :: ")[2] for text in about.get_all("Classifier") or []
+             if text.startswith("License")), (about.get("License") or "unknown").splitlines()[0],
+        )  # fmt: skip
+        yield f"{about['Name']} {each.version}: {said}\n"
 
 
 def control(package: Package) -> None:
