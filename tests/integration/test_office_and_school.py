@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -20,11 +21,13 @@ from werkzeug.serving import make_server
 from admin_ui.office import assess, create_app, enrolment, ingest, proof, publish, register
 from admin_ui.office.accounts import Accounts
 from admin_ui.office.database import Office
-from admin_ui.office.tables import assessments, proofs
+from admin_ui.office.tables import assessments, proofs, summaries
 from filterd.evidence import courier
 from filterd.evidence.bundle import Entry
 from filterd.evidence.office_link import Folders, OfficeLink
 from filterd.lists import overlay
+from filterd.storage.database import open_database
+from filterd.storage.evidence import EvidenceStore, StoredSummary
 from filterd.wire.names import from_text
 from tests.lab.certificates import Authority
 from tests.lab.office_school import Box, Clock, days, entry, fresh_office
@@ -41,6 +44,8 @@ class Hub:
     folder: Path
     asked: list[str] = field(default_factory=list)
     applied: int = 0
+    closed_after: int | None = None
+    """After so many summaries the office says 503, until this is None again."""
 
     def link(self, box: Box, name: str = "school") -> OfficeLink:
         async def apply() -> None:
@@ -71,12 +76,26 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     authority = Authority(tmp_path)
     pair = authority.issue("127.0.0.1", file="office")
     app = create_app(office, accounts)
+    opened: list[Hub] = []
+    taking = app.wsgi_app
+
+    def sometimes_closed(environ: dict[str, Any], start: Any) -> Any:
+        limit = opened[0].closed_after
+        if limit is not None and environ["PATH_INFO"] == "/api/v1/summaries":
+            if limit == 0:
+                start("503 Service Unavailable", [("Content-Length", "0")])
+                return [b""]
+            opened[0].closed_after = limit - 1
+        return taking(environ, start)
+
+    app.wsgi_app = sometimes_closed  # type: ignore[method-assign]
     tls = (str(pair.certificate), str(pair.key))
     server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=tls)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     line = courier.Office(f"https://127.0.0.1:{server.server_port}", authority.file.read_text())
-    yield Hub(office, clock, line, tmp_path)
+    opened.append(Hub(office, clock, line, tmp_path))
+    yield opened[0]
     server.shutdown()
     thread.join(5)
     server.server_close()
@@ -261,16 +280,44 @@ def test_a_request_of_another_moment_starts_no_round(hub: Hub) -> None:
         proof.ask(hub.office, late)
 
 
-def test_the_courier_delivers_a_spool_of_days(hub: Hub) -> None:
-    box = hub.box()
-    for day in days(date(2026, 11, 1), 3):
-        hub.clock.to(date(2026, 11, day.day + 1))
-        reply = asyncio.run(_post(hub, box.day(day)))
-        assert reply == 201
-    assert hub.office.rows(select(assessments)) == []
-    assert assess.sweep_all(hub.office) == 1
+async def test_thirty_days_without_a_line_come_in_order_when_it_is_back(
+    hub: Hub, tmp_path: Path
+) -> None:
+    """The spool: nothing is lost, nothing comes twice, late days count and are flagged, and a line
+    that breaks half-way goes on where it broke."""
+    school = entry(1)
+    register.load(hub.office, [school], date(2026, 9, 1))
+    box = Box(school.id)
+    code = enrolment.new_code(hub.office, school.id, "test")
+    await courier.enrol(hub.line, code, box.key)
+    database = await open_database(tmp_path / "filterd.db")
+    store = EvidenceStore(database)
+    for day in days(date(2026, 11, 1), 30):
+        signed = box.day(day)
+        await store.add_summary(StoredSummary(box.counter, day.isoformat(), box.previous, signed))
+    sender = courier.Courier(store, hub.clock)
+    nobody = courier.Office(f"https://127.0.0.1:{free_port()}", hub.line.ca)
+    assert (await sender.deliver(nobody)).waiting is not None
+    assert len(await store.unsent(100)) == 30
+
+    hub.clock.to(date(2026, 12, 1))
+    hub.closed_after = 12
+    broken = await sender.deliver(hub.line)
+    assert (broken.taken, broken.refused) == (12, 0)
+    assert broken.waiting == "HTTP 503"
+    hub.closed_after = None
+    done = await sender.deliver(hub.line)
+    assert (done.taken, done.refused, done.waiting) == (18, 0, None)
+    await database.close()
+
+    rows = hub.office.rows(select(summaries).order_by(summaries.c.counter))
+    assert [row["counter"] for row in rows] == list(range(1, 31))
+    assert [row["gap"] for row in rows] == [0] * 30
+    assert [row["late"] for row in rows] == [1] * 27 + [0] * 3
+    assess.sweep_all(hub.office)
+    found = hub.office.rows(select(assessments).where(assessments.c.month == "2026-11"))[0]
+    assert (found["days"], found["late"], found["status"]) == (30, 27, "conditional")
 
 
-async def _post(hub: Hub, envelope: bytes) -> int:
-    async with courier._session(hub.line) as session:
-        return (await session.post("api/v1/summaries", content=envelope)).status_code
+def _close_after(hub: Hub, taken: int) -> None:
+    hub.closed_after = taken
