@@ -133,7 +133,7 @@ def watch(event, given):
         if not isinstance(path, str) or not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
             return
     elif event in CHANGES:
-        path = os.fspath(given[0])
+        path = os.fspath(given[event == "os.symlink"])
     else:
         return
     if not path.startswith(FOLDER) or path.startswith(COUNTER):
