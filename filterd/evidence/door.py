@@ -21,7 +21,7 @@ from filterd.evidence.indicators import Period, compute
 from filterd.evidence.method import Method
 from filterd.evidence.periods import period_of
 from filterd.evidence.recorder import Recorder
-from filterd.evidence.report import record, render, sheet
+from filterd.evidence.report import record
 from filterd.evidence.report.record import Record, Sources
 from filterd.evidence.report.words import both
 from filterd.evidence.selftest.checks import UNKNOWN
@@ -212,6 +212,9 @@ class Door:
 
     def _laid_out(self, made: Record, form: str, language: str) -> bytes:
         method = self._recorder.method
+        # 15 MiB of libraries that only whoever makes a report pays for
+        from filterd.evidence.report import render, sheet
+
         if form == "xlsx":
             return sheet.xlsx(made, method, language)
         titles = render.titles_of(self._recorder.running().taxonomy.categories)
