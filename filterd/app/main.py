@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
 import signal
 import sys
@@ -39,4 +40,8 @@ async def _serve(settings: Settings) -> int:
         await stop.wait()
     finally:
         await front.stop()
-    return 0
+    # Everything is closed. A host name that does not resolve holds a thread for many seconds, and
+    # waiting for it would hold the next start, while nobody answers.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)

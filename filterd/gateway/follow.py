@@ -95,15 +95,14 @@ class Follower:
         (self._run / SOCKET).unlink(missing_ok=True)
 
     def _open(self) -> None:
-        path = self._run / SOCKET
-        path.unlink(missing_ok=True)
-        self._link.bind(str(path))
-        path.chmod(0o600)
-        self._link.settimeout(_BATCH_S)
         if nft.listing(paths.TABLE) is None:
             nft.load(paths.render(self._interfaces))
         nft.load(paths.flushed("strange4", "strange6"))  # of flows that nobody added up
         self._flows = self._counted()
+        path = self._run / SOCKET
+        path.unlink(missing_ok=True)
+        self._link.bind(str(path))
+        path.chmod(0o600)
 
     def _batch(self) -> None:
         """What comes within half a second goes into the kernel as one transaction."""
