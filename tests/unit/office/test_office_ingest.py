@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
 from sqlalchemy import select
 
-from admin_ui.office import assess, enrolment, ingest
+from admin_ui.office import assess, enrolment, ingest, tables
 from admin_ui.office.database import Office
+from admin_ui.office.metrics import exposition
 from admin_ui.office.tables import assessments, refusals, schools, summaries
 from filterd.errors import EvidenceError
 from filterd.evidence import signing
 from filterd.evidence.chain import Outcome
-from filterd.evidence.records import Summary
+from filterd.evidence.records import CellRow, Cells, Summary
 from tests.lab.office_school import Box, Clock, days, enrolled_box
 
 
@@ -188,3 +190,26 @@ def test_many_processes_meet_a_new_month_at_once(office: Office, clock: Clock) -
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(ingest.take, others, sent))
     assert outcomes == [Outcome.ACCEPTED] * 8
+
+
+def test_t7_a_months_cells_come_once_and_never_with_other_numbers(
+    office: Office, clock: Clock
+) -> None:
+    """Acceptance T7, the office's part: two releases of one month would allow a subtraction, so the
+    second is refused and shown. The metrics know no cell at all."""
+
+    def released(events: int) -> Callable[[Summary], None]:
+        row: CellRow = {"cells": {"games": events}, "total": events}
+        cells: Cells = {"month": "2026-10", "rows": {"primary": row}, "total": events, "hidden": 0}
+        return lambda record: record.update(cells=cells)
+
+    box = enrolled_box(office)
+    clock.to(date(2026, 11, 5))
+    assert ingest.take(office, box.day(date(2026, 11, 1), released(70))) is Outcome.ACCEPTED
+    assert ingest.take(office, box.day(date(2026, 11, 2), released(70))) is Outcome.ACCEPTED
+    assert refused(office, box.day(date(2026, 11, 3), released(80))) == "released_twice"
+    kept = office.rows(select(tables.cells))
+    assert [json.loads(row["body"])["total"] for row in kept] == [70]
+    assert {row["code"] for row in office.rows(select(refusals))} == {"released_twice"}
+    assess.sweep_all(office)
+    assert "games" not in exposition(office)
