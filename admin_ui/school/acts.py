@@ -45,6 +45,12 @@ def act_titles() -> dict[str, str]:
         "setup.done": _("set-up finished"),
         "tickets.decide": _("request decided"),
         "tickets.handoff": _("handed to an authority"),
+        "lists.set_enabled": _("turning a list off"),
+        "overrides.add": _("opening a name"),
+        "overrides.cancel": _("ending a block"),
+        "exams.add": _("exam mode"),
+        "exceptions.add": _("exception to the floor"),
+        "pause.start": _("pause"),
         "tokens.add": _("API token made"),
         "tokens.revoke": _("API token ended"),
     }

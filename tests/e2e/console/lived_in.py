@@ -42,7 +42,8 @@ def hold_an_update(state_dir: Path) -> None:
         at = (now - timedelta(days=3)).isoformat()
         versions.append(Version(version, at, len(numbers), path.stat().st_size))
     gone = tuple(f"nhacai{n}.example" for n in range(40, 60))
-    held = Quarantine(versions[1], ("48 tên biến mất (-80 %)",), 60, 12, 0, 48, (), gone)
+    why = ("shrinks from 60 to 12 entries (-80 %)",)
+    held = Quarantine(versions[1], why, 60, 12, 0, 48, (), gone)
     known = SourceState(
         checked=now.isoformat(), changed=versions[0].at, versions=(versions[0],),
         current=versions[0].version, quarantine=held, due=(now + timedelta(days=9)).isoformat(),
