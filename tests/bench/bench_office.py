@@ -40,7 +40,7 @@ class Size:
     devices: int
 
 
-FULL = Size(1000, 24, 6000, 1000)
+FULL = Size(1000, 24, 3000, 1000)
 QUICK = Size(200, 24, 600, 60)
 
 
@@ -94,6 +94,8 @@ def measure(
             found[name] = ingest_rate(here, own, size.ingest)
         elif world is not None:
             found[name] = simulation(here, own, world)
+        # Also at once: a run that is ended early has told what it had.
+        print(json.dumps({folder.name: {name: found.get(name)}}), file=sys.stderr, flush=True)
     return found
 
 
