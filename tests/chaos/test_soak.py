@@ -26,6 +26,8 @@ MINUTES = float(os.environ.get("FILTERD_SOAK_MINUTES", "10"))
 SLOPE_MIB_AN_HOUR = 1.0
 """Wanted of an hour; shorter runs may show the noise of one allocation more."""
 NOISE_MIB = 3.0
+NAMES = 3000
+"""Asked for again and again, so that caches are full before the slope is measured."""
 
 
 @pytest.fixture
@@ -65,7 +67,9 @@ def workers(filterd: RunningFilterd) -> list[int]:
 def work(filterd: RunningFilterd, number: int) -> None:
     """A little of everything that pupils and staff do."""
     for turn in range(40):
-        name = (f"site{number * 40 + turn}.example", f"site{turn}.example", BLOCKED)[turn % 3]
+        name = (f"site{(number * 40 + turn) % NAMES}.example", f"site{turn}.example", BLOCKED)[
+            turn % 3
+        ]
         udp_ask(filterd.port, query(name, ident=turn), 1.0, f"127.0.12.{turn % 30 + 1}")
     tcp_ask(filterd.port, query(BLOCKED), 2.0, "127.0.12.1")
     udp_ask(filterd.port, b"\0\1\1\0\0\2" + bytes(20), 0.01, "127.0.12.2")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -25,21 +27,19 @@ TIERS = {"preschool": 10, "primary": 11, "lower_secondary": 12, "upper_secondary
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that are free for UDP and TCP on 127.0.0.1 now."""
-    held, found = [], []
+    """Ports that are free for UDP and TCP on 127.0.0.1 now: below those that the kernel gives to
+    outgoing sockets, of which filterd has many, so that they are still free a moment later."""
+    found: list[int] = []
     while len(found) < count:
-        tcp = socket.socket()
-        tcp.bind(("127.0.0.1", 0))
-        held.append(tcp)
-        port = tcp.getsockname()[1]
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            try:
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
-    for each in held:
-        each.close()
+        port = secrets.randbelow(22_000) + 10_000
+        with (
+            contextlib.suppress(OSError),
+            socket.socket() as tcp,
+            socket.socket(type=socket.SOCK_DGRAM) as udp,
+        ):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            found += [port] * (port not in found)
     return found
 
 
