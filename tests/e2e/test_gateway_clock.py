@@ -60,3 +60,4 @@ def test_timetables_stay_on_the_stricter_side_until_the_time_is_known(box: Runni
         return None if found.startswith("SERVFAIL") else found
 
     assert str(until(first, 60, "the first answer")).startswith("NXDOMAIN")
+    until(lambda: "is running" in box.text(), 60, "the rest of the start")
