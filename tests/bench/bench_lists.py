@@ -153,9 +153,8 @@ def peers(folder: Path, names: Path, sample: str) -> list[dict[str, Any]]:
                 one.weigh()
                 figures = {"start_s": round(one.start_seconds, 1), "rss_mib": round(one.rss_mib)}
                 found.append({"server": peer.title, "version": version, **figures})
-        except RuntimeError:
-            failed = f"did not answer from the list within {PATIENCE:.0f} s"
-            found.append({"server": peer.title, "version": version, "failed": failed})
+        except RuntimeError as error:
+            found.append({"server": peer.title, "version": version, "failed": str(error)})
         shutil.rmtree(place, ignore_errors=True)
     return found
 

@@ -96,7 +96,9 @@ def serve(
     )
     try:
         while ask(port, listed) != NXDOMAIN:
-            if process.poll() is not None or time.monotonic() - began > patience:
+            if process.poll() is not None:
+                raise RuntimeError(f"{title} ended by itself: {' '.join(command)}")
+            if time.monotonic() - began > patience:
                 raise RuntimeError(f"{title} did not start: {' '.join(command)}")
         yield Running(title, version, port, process, time.monotonic() - began)
     finally:
