@@ -142,6 +142,8 @@ class LyingUpstream:
         self._loop.remove_reader(udp)
         udp.close()
         server.close()
+        # asyncio would complain of each connection that a cancelled handler leaves (3.11)
+        self._loop.set_exception_handler(lambda _loop, _context: None)
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
