@@ -210,17 +210,18 @@ class Forwarding:
             self._pass_on(event)
             return
         heard = self._adopted.get(key)
-        if heard is None and lane in self._leads and self._may_adopt(key):
+        if heard is None and lane in self._leads and self._may_adopt(key, datagram):
             taken = Handover(self._leads[lane].upstream, query, begun, at_once - 1, lied)
             heard = self._adopt(key, taken)
         self._pass_on(event)
         if heard is not None:
             heard(What(what), datagram, errno)
 
-    def _may_adopt(self, key: bytes) -> bool:
-        """In a crowd those who waited ask anew, by the handler's rule of who may."""
+    def _may_adopt(self, key: bytes, datagram: bytes | None) -> bool:
+        """In a crowd those who waited ask anew, by the handler's rule of who may; but an answer
+        that is here already is used."""
         flights = self._handler.flights
-        return key not in flights and len(flights) < self._crowd
+        return key not in flights and (datagram is not None or len(flights) < self._crowd)
 
     def _adopt(self, key: bytes, taken: Handover) -> Heard:
         end = name_end(key, 0)
