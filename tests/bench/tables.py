@@ -148,14 +148,16 @@ def _streams_text(found: dict[str, Any]) -> str:
 
 
 def _reload_text(found: list[dict[str, Any]]) -> str:
-    keys = ("change", "qps", "lost", "p50_ms", "p99_ms", "p999_ms", "longest_ms", "effect_s")
-    more = ("rss_before_mib", "rss_after_mib")
-    head = "".join(f"{key:>12}" for key in keys) + "".join(f"{key:>16}" for key in more)
+    keys = list(found[0]) if found else []
+    widths = [max(len(key) + 2, 12) for key in keys]
     rows = [
-        "".join(f"{'–' if one[key] is None else one[key]!s:>12}" for key in keys)
-        + "".join(f"{one[key]:>16}" for key in more)
+        "".join(
+            f"{'–' if one[key] is None else one[key]!s:>{width}}"
+            for key, width in zip(keys, widths, strict=True)
+        )
         for one in found
     ]
+    head = "".join(f"{key:>{width}}" for key, width in zip(keys, widths, strict=True))
     return "\n".join(["reload under load, two workers", head, *rows])
 
 
