@@ -6,14 +6,12 @@ The worker's composition root; `filterd.worker` speaks with the supervisor and c
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
-import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,26 +19,22 @@ from typing import TYPE_CHECKING, Any
 from filterd import tasks
 from filterd.clients.segments import Segments, packed
 from filterd.errors import FilterdError
-from filterd.gateway.answered import SOCKET, Answered
+from filterd.gateway.answered import Answered
 from filterd.listen.admission import Admission
 from filterd.listen.drain import open_forward, open_memo
 from filterd.listen.tcp import StreamListener, StreamServer
 from filterd.listen.udp import UdpListener
-from filterd.lists.index import open_index
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
 from filterd.metrics.seen import Seen
-from filterd.policy import document, taxonomy
+from filterd.pauses import Sweeper
 from filterd.policy.model import Policy
-from filterd.policy.ruleset import compile_ruleset
-from filterd.policy.tables import Surroundings
-from filterd.policy.taxonomy import Taxonomy
 from filterd.resolve.answers import Clamp
 from filterd.resolve.cache import Cache
 from filterd.resolve.forwarding import Forwarding, places
 from filterd.resolve.handler import Equipment, Handler
-from filterd.resolve.ports import Running
 from filterd.resolve.tail import Tail
+from filterd.ruleset_frame import RulesetReader
 from filterd.upstream.canaries import WithCanaries
 from filterd.upstream.pool import Pool
 from filterd.upstream.settings import pool_settings
@@ -52,9 +46,6 @@ if TYPE_CHECKING:
 _MIB = 1 << 20
 _GRACE_SECONDS = 2.0
 _HARVEST_TICKS = 10
-_SWEEP_TICKS = 300
-Listed = Callable[[bytes], bool]
-"""Whether an address list has an address."""
 
 
 class Serving:
@@ -68,12 +59,12 @@ class Serving:
         self._trusted = False
         self._policy: Policy | None = None
         self._neighbours: dict[bytes, str] = {}
-        self._taxonomy: tuple[object, Taxonomy] | None = None
+        self._reader = RulesetReader(settings)
         self._frame: Mapping[str, Any] | None = None
         self._designated: tuple[str, ...] = ()
         self._using = asyncio.Lock()
-        self._ticks = self._answered = 0
-        self._sweep_at = _SWEEP_TICKS
+        self._ticks = 0
+        self._sweeper = Sweeper()
         self.counters = Counters.open(Path(frame["counters"]), int(frame["slot"]))
         cache = settings.get("cache", {})
         size = int(cache.get("size_mib", 64)) * _MIB
@@ -83,7 +74,7 @@ class Serving:
         equipment = self._equipment(frame, cache)
         self.handler = Handler(equipment)
         self._forwarding = self._forward(equipment, size // 4)
-        self._answered_to = _answered(settings)
+        self._answered_to = Answered.wanted(settings)
         if self._answered_to is not None:
             note = self._answered_to.note
             self.handler.flights.answered = lambda one: note(one.addresses, one.lifetime)
@@ -140,7 +131,7 @@ class Serving:
         if self._ticks % _HARVEST_TICKS == 0:
             self.handler.placements.begin()
             self._step()
-        self._sweep()
+        self._sweeper.tick(sum(self.counters.values[layout.QUERIES_AT : layout.BLOCKED_AT]))
         if self._answered_to is not None:
             self._answered_to.send()
         if self._frame is not None and self._designation() != self._designated:
@@ -249,12 +240,17 @@ class Serving:
     async def _compiled(self, frame: Mapping[str, Any]) -> None:
         self._designated = self._designation()
         try:
-            policy, running, listed = await asyncio.to_thread(self._compile, frame)
+            neighbours = self._neighbours
+            policy, running, listed = await asyncio.to_thread(
+                self._reader.read, frame, neighbours, self._designated
+            )
         except BaseException:
             self._listen()  # what cannot decide says so: silence would tell nobody why
             raise
         self._trusted = bool(frame.get("at_trusted", False))
         self._policy = policy
+        if self._neighbours is not neighbours:  # they moved meanwhile
+            running = replace(running, places=Segments(policy, self._neighbours))
         note = self._answered_to.note if self._answered_to is not None else None
         self._forwarding.watch(listed, note)
         self.handler.placements.swap(running)
@@ -265,37 +261,6 @@ class Serving:
         """A busy hour leaves ten thousand names to count: between queries, a few at a time."""
         if self.handler.placements.step():
             asyncio.get_running_loop().call_soon(self._step)
-
-    def _kinds(self) -> Taxonomy:
-        """The taxonomy, read anew only when its files changed: it is four fifths of a reload."""
-        folder = Path(self._settings["blocklists"])
-        found = tuple((p.name, s.st_mtime_ns, s.st_size) for p, s in _stats(folder))
-        if self._taxonomy is None or self._taxonomy[0] != found:
-            self._taxonomy = (found, taxonomy.load(folder))
-        return self._taxonomy[1]
-
-    def _sweep(self) -> None:
-        """A full garbage collection stops everything for tens of milliseconds: only while nobody
-        asks (the collector by itself is kept to young objects, `worker.quiet`)."""
-        answered = sum(self.counters.values[layout.QUERIES_AT : layout.BLOCKED_AT])
-        idle, self._answered = answered == self._answered, answered
-        if idle and self._ticks >= self._sweep_at:
-            self._sweep_at = self._ticks + _SWEEP_TICKS
-            gc.collect()
-
-    def _compile(self, frame: Mapping[str, Any]) -> tuple[Policy, Running, Listed | None]:
-        kinds = self._kinds()
-        policy = document.parse(frame["files"], kinds)
-        # the supervisor has read the whole file; here only its head is checked
-        index = open_index(Path(frame["index"]), verify=False)
-        served = tuple(from_text(zone) for zone in self._settings.get("conditional", {}))
-        revision = int(frame["revision"])
-        own = Surroundings(served, self._designated)
-        ruleset = compile_ruleset(policy, kinds, index, revision, own)
-        portal = tuple(packed(address) for address in policy.portal)
-        tiers = tuple(frame.get("tiers", ())) or layout.tier_order(t.id for t in policy.tiers)
-        running = Running(ruleset, Segments(policy, self._neighbours), portal, tiers, revision)
-        return policy, running, index.address_listed
 
     def _seen(self, key: str) -> dict[str, Any]:
         placed = self.handler.placements.settled()
@@ -329,17 +294,6 @@ class Serving:
             values = (each.queries, each.failures, int(each.rtt * 1e6), each.state == "up")
             for field, value in enumerate(values):
                 self.counters.set(layout.upstream_place(number, field), int(value))
-
-
-def _answered(settings: Mapping[str, Any]) -> Answered | None:
-    """Where a box in the path measures what was answered."""
-    if not settings.get("measure_paths"):
-        return None
-    return Answered(Path(settings["state_dir"]) / "run" / SOCKET)
-
-
-def _stats(folder: Path) -> list[tuple[Path, os.stat_result]]:
-    return [(path, path.stat()) for path in sorted(folder.glob("*.yaml"))]
 
 
 def _inherited(fd: int) -> socket.socket:

@@ -27,17 +27,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import logging
 import os
 import socket
 import struct
-import sys
 from typing import Any
 
 from filterd import tasks
 from filterd.errors import FilterdError
+from filterd.pauses import quiet
 from filterd.serving import Serving
 
 _LENGTH = struct.Struct("!I")
@@ -120,19 +119,6 @@ async def _main(link: int) -> None:
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=link))
     await Worker(reader, writer).run()
     writer.close()
-
-
-def quiet() -> None:
-    """Keep pauses under a millisecond: of the collector and of a thread that reads a policy.
-
-    A young collection looks at 2,000 objects (0.1 ms), the next at 10,000; old ones, a cache of
-    hundreds of thousands, only when nobody asks (`Serving.tick`). A thread gives the interpreter
-    back after 0.5 ms instead of 5.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(2_000, 5, 1_000_000)
-    sys.setswitchinterval(0.0005)
 
 
 def main() -> None:

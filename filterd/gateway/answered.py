@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 SOCKET = "answered.sock"
 _ENTRY = struct.Struct("!16sI")
@@ -27,6 +28,13 @@ class Answered:
         self._lifetimes: dict[bytes, int] = {}
         self._link = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._link.setblocking(False)
+
+    @classmethod
+    def wanted(cls, settings: Mapping[str, Any]) -> Answered | None:
+        """Where a worker's settings say that paths are measured; else None."""
+        if not settings.get("measure_paths"):
+            return None
+        return cls(Path(settings["state_dir"]) / "run" / SOCKET)
 
     def note(self, addresses: Iterable[bytes], seconds: int) -> None:
         """These addresses (packed, 4 or 16 octets) may be used for so long."""

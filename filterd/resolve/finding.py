@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
+from filterd.policy.verdict import Alias
 from filterd.resolve.answers import failure
 from filterd.resolve.cache import Cache, Cached
 from filterd.resolve.inflight import USABLE, Flights
@@ -16,6 +17,7 @@ from filterd.resolve.source import Limits, Source
 from filterd.resolve.via import Via
 from filterd.wire import constants as c
 from filterd.wire import edns
+from filterd.wire.names import to_wire
 from filterd.wire.query import Query
 
 _PREFETCH_HITS = 2
@@ -115,3 +117,12 @@ class Finder:
 def prefetch_at(cached: Cached) -> float:
     """When a popular answer is asked for anew: in the last tenth of its life."""
     return cached.born + cached.lifetime * _PREFETCH_SHARE
+
+
+def alias_questions(alias: Alias, query: Query, arrived: Cached | None) -> list[bytes]:
+    """The questions that an alias may be answered with, from the one whose answer just came on:
+    those before it did not exist, and their answer may not have been one to keep."""
+    keys = [to_wire(target) + query.key[-4:] for target in (alias.target, *alias.others)]
+    if arrived is not None and arrived.key in keys:
+        return keys[keys.index(arrived.key) :]
+    return keys

@@ -15,13 +15,13 @@ from filterd.errors import WireError
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
 from filterd.metrics.seen import Seen
-from filterd.policy.verdict import Alias, Allowed, Blocked, Local, Rewritten, Verdict
+from filterd.policy.verdict import Allowed, Blocked, Local, Rewritten, Verdict
 from filterd.resolve import synthesis
 from filterd.resolve.allowance import Allowance
 from filterd.resolve.answers import Clamp
 from filterd.resolve.cache import Cache, Cached
 from filterd.resolve.cookies import Cookies
-from filterd.resolve.finding import Asked, Finder, Found, prefetch_at
+from filterd.resolve.finding import Asked, Finder, Found, alias_questions, prefetch_at
 from filterd.resolve.inflight import USABLE, Flights
 from filterd.resolve.judge import addresses, leads_to
 from filterd.resolve.memo import Memo
@@ -33,7 +33,6 @@ from filterd.resolve.telling import Teller, Told
 from filterd.resolve.via import Via
 from filterd.wire import constants as c
 from filterd.wire import edns
-from filterd.wire.names import to_wire
 from filterd.wire.query import Query, parse_query
 from filterd.wire.records import EMPTY
 from filterd.wire.response import Answer, aged, assemble, refuse
@@ -198,7 +197,7 @@ class Handler:
         if query.qtype not in (c.A, c.AAAA):
             answer = synthesis.nodata(query, verdict.ede)
             return Told(_cut(answer, most), outcome, None, until)
-        for key in _targets(verdict.answer, query, arrived):
+        for key in alias_questions(verdict.answer, query, arrived):
             found = self._finder.find(asked, key, now, arrived)
             if found is None:
                 return None
@@ -268,15 +267,6 @@ class Handler:
         if errors & (errors - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a flood must not fill the log
             _log.exception("answering broke (%d times so far)", errors)
         return _plainly(query, via, synthesis.failed(c.EDE_OTHER, "internal error"))
-
-
-def _targets(alias: Alias, query: Query, arrived: Cached | None) -> list[bytes]:
-    """The questions that an alias may be answered with, from the one whose answer just came on:
-    those before it did not exist, and their answer may not have been one to keep."""
-    keys = [to_wire(target) + query.key[-4:] for target in (alias.target, *alias.others)]
-    if arrived is not None and arrived.key in keys:
-        return keys[keys.index(arrived.key) :]
-    return keys
 
 
 def _repeatable(answer: Cached, now: float) -> float:

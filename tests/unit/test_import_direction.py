@@ -26,13 +26,14 @@ ORDER = {
     "evidence": 5,
     "gateway": 5,
     "supervise": 5,
+    "ruleset_frame": 5,
     "serving": 6,
     "app": 7,
     "worker": 7,
     "cli": 8,
     "__main__": 9,
 }
-FREE = {"errors", "tasks", "config"}
+FREE = {"errors", "tasks", "config", "pauses"}
 PURE_BANNED = {
     "asyncio", "socket", "time", "random", "secrets", "os", "threading", "sqlite3", "aiosqlite",
     "subprocess", "logging",

@@ -1,0 +1,40 @@
+"""What could stop a worker for longer than a question should wait: the collector, and threads.
+
+Knows nothing of what is served.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+_SWEEP_TICKS = 300
+
+
+def quiet() -> None:
+    """Keep pauses under a millisecond: of the collector and of a thread that reads a policy.
+
+    A young collection looks at 2,000 objects (0.1 ms), the next at 10,000; old ones, a cache of
+    hundreds of thousands, only when nobody asks (`Sweeper`). A thread gives the interpreter back
+    after 0.5 ms instead of 5.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(2_000, 5, 1_000_000)
+    sys.setswitchinterval(0.0005)
+
+
+class Sweeper:
+    """Runs full collections, which stop everything for tens of milliseconds, while nobody asks."""
+
+    def __init__(self) -> None:
+        self._ticks = self._answered = 0
+        self._at = _SWEEP_TICKS
+
+    def tick(self, answered: int) -> None:
+        """Once a second; `answered` is how many were answered so far."""
+        self._ticks += 1
+        idle, self._answered = answered == self._answered, answered
+        if idle and self._ticks >= self._at:
+            self._at = self._ticks + _SWEEP_TICKS
+            gc.collect()
