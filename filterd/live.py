@@ -27,6 +27,8 @@ from filterd.storage.database import Database
 from filterd.storage.revisions import ChangeText, Edit, Revision, Revisions, document_hash
 from filterd.wire.names import Name
 
+_VI = {"blocked": "bị chặn", "allowed": "được mở", "rewritten": "được làm an toàn"}
+"""Outcomes in Vietnamese, as they stand after a verb."""
 Publish = Callable[[dict[str, Any]], Awaitable[Any]]
 
 
@@ -298,5 +300,5 @@ def _problem(failure: expect.Failure) -> Problem:
     return Problem(
         f"{failure.tier}.yaml", None, "expect",
         f"{wanted.name} must be {wanted.outcome}, would be {got}{during}", None,
-        f"{wanted.name} phải là {wanted.outcome}, nhưng sẽ là {got}{during}",
+        f"{wanted.name} phải {_VI[wanted.outcome]}, nhưng sẽ {_VI[got]}{during}",
     )  # fmt: skip

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from admin_ui.shared.i18n import gettext as _
+from admin_ui.shared.reasons import error_in_words
 
 
 def _said() -> tuple[tuple[str, Callable[[re.Match[str]], str]], ...]:
@@ -28,8 +29,8 @@ def _said() -> tuple[tuple[str, Callable[[re.Match[str]], str]], ...]:
 
 
 def reason_in_words(reason: str) -> str:
-    """One reason; as it is when no form fits (the policy's own expectations, an older version)."""
+    """One reason; the policy's own expectations are among the sentences about lists."""
     for form, words in _said():
         if found := re.fullmatch(form, reason):
             return words(found)
-    return reason
+    return error_in_words(reason)

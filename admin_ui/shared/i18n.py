@@ -7,7 +7,7 @@ and how dates, numbers and durations are written. Message ids are the English te
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,16 @@ def date_and_time(value: Any) -> str:
     return str(dates.format_datetime(at.astimezone(zone()), "dd/MM/yyyy HH:mm", locale=locale()))
 
 
+def day(value: Any) -> str:
+    """A day (a date, or its ISO 8601 text) as people write it here; empty when there is none."""
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value)
+        except ValueError:
+            return str(value)
+    return f"{value:%d/%m/%Y}" if isinstance(value, date) else ""
+
+
 def clock(value: Any) -> str:
     """Only the hour and minute of a moment in the school's zone."""
     at = moment(value)
@@ -143,5 +153,6 @@ def install(app: Flask) -> None:
     )
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.filters.update(
-        either=either, at=date_and_time, clock=clock, ago=ago, duration=duration, number=number
-    )
+        either=either, at=date_and_time, day=day, clock=clock, ago=ago, duration=duration,
+        number=number,
+    )  # fmt: skip

@@ -18,7 +18,7 @@ SINCE = datetime(2026, 11, 21, tzinfo=UTC)
 ROOT = Path(__file__).parents[1]
 CATALOGUE = Path(__file__).with_name("translations") / "vi.po"
 METHODS = [("**/tests/**", "ignore"), ("**.py", "python"), ("**/templates/**.html", "jinja2")]
-KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2)}
+KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2), "of_filterd": None}
 
 
 def found() -> Catalog:

@@ -32,6 +32,7 @@ from admin_ui.shared import control, i18n, security
 from admin_ui.shared.control import details
 from admin_ui.shared.fields import FieldError
 from admin_ui.shared.form_key import form_key
+from admin_ui.shared.reasons import error_in_words, problem_in_words
 from filterd.errors import ControlError
 
 HERE = Path(__file__).parent
@@ -44,6 +45,8 @@ STATUS = {
     "too_soon": 429,
     "unavailable": 503,
 }
+PROBLEMS = 5
+"""Mistakes of a document that a refusal tells; the preview tells all."""
 Guard = Callable[[str], Response | None]
 
 shared = Blueprint(
@@ -63,6 +66,7 @@ def create(name: str, *, who: str, call: control.Call | None = None) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     control.install(app, call, who)
     i18n.install(app)
+    app.jinja_env.filters.update(said=error_in_words, problem=problem_in_words)
     app.register_blueprint(shared)
     version = hashlib.sha256(
         b"".join(path.read_bytes() for path in sorted((HERE / "static").iterdir()))
@@ -151,8 +155,13 @@ def control_error(error: ControlError) -> Response:
 
 
 def message(error: ControlError) -> str:
-    """The refusal's text in this request's language."""
-    return i18n.either(details(error).get("message") or str(error))
+    """The refusal's text in this request's language, with what is wrong with a list or document."""
+    body = details(error)
+    if reason := body.get("reason"):
+        return i18n.gettext("It could not be done: %(why)s", why=error_in_words(str(reason)))
+    text = i18n.either(body.get("message") or str(error))
+    told = "; ".join(problem_in_words(each) for each in body.get("problems", ())[:PROBLEMS])
+    return f"{text}: {told}" if told else text
 
 
 def own_cookies(app: Flask, name: str) -> None:

@@ -290,7 +290,9 @@ async def _done(work: Any) -> None:
     try:
         await work
     except ListError as error:
-        raise Refusal("invalid", f"Không thực hiện được: {error}", str(error)) from None
+        text = str(error)
+        # The page says `reason` in its reader's words; the message is for everybody else.
+        raise Refusal("invalid", f"Không thực hiện được: {text}", text, reason=text) from None
 
 
 def _new_id(title: str, known: set[Any]) -> str:

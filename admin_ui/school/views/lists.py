@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from admin_ui.school.held import reason_in_words
 from admin_ui.school.policy import current
+from admin_ui.school.unused import sample_in_words, unused_titles
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask, ask_all
 from admin_ui.shared.i18n import either
@@ -71,6 +72,8 @@ def one(key: str) -> str:
         overlap=overlap(key) if item["entries"] and "edit" in g.permissions else [],
         titles=current().titles,
         state_titles=state_titles(),
+        unused=unused_titles(),
+        samples_said=[sample_in_words(each) for each in (item.get("samples") or ())[:5]],
         reasons=[reason_in_words(each) for each in (item["quarantine"] or {}).get("reasons", ())],
     )
 

@@ -93,7 +93,7 @@ def blocklist(key: str, **more: Any) -> dict[str, Any]:
         "url": f"https://lists.example/{key}.txt", "homepage": None, "licence": "MIT",
         "attribution": None, "enabled": True, "own": False, "state": "fresh", "entries": 120000,
         "unique": 4000, "checked": later(hours=-3), "changed": later(days=-1),
-        "max_age_seconds": 604800, "error": None, "dropped": {"protected": 2},
+        "max_age_seconds": 604800, "error": None, "dropped": {"protected_name": 2},
         "samples": ["google.com"], "quarantine": None,
         "versions": [
             {"version": "b" * 12, "at": later(days=-1), "entries": 120000, "current": True},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from datetime import date
 
@@ -169,3 +170,16 @@ def _token(site: Site) -> str:
     cookie = site.client.get_cookie("filterd_session")
     assert cookie is not None
     return cookie.value
+
+
+def test_days_are_written_as_people_write_them(site: Site) -> None:
+    site.client.set_cookie("filterd_language", "vi")
+    site.post(
+        "/publish/add", "/publish/", name="x.example", document="12/CV", issuer="Sở",
+        issued="2026-11-01", expires="2027-02-28",
+    )  # fmt: skip
+    pages = {path: re.sub(r"<[^>]*>", " ", site.get(path)) for path in PAGES}
+    assert "28/02/2027" in pages["/publish/"]
+    assert "08/11/2026" in pages["/schools/VN-91-000001"]
+    for path, text in pages.items():
+        assert not re.search(r"\b\d{4}-\d\d-\d\d\b", text), path
