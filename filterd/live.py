@@ -27,8 +27,6 @@ from filterd.storage.database import Database
 from filterd.storage.revisions import ChangeText, Edit, Revision, Revisions, document_hash
 from filterd.wire.names import Name
 
-_VI = {"blocked": "bị chặn", "allowed": "được mở", "rewritten": "được làm an toàn"}
-"""Outcomes in Vietnamese, as they stand after a verb."""
 Publish = Callable[[dict[str, Any]], Awaitable[Any]]
 
 
@@ -114,7 +112,7 @@ class LivePolicy:
         """Raises PolicyError with every mistake of a document, or every expectation that fails."""
         candidate = self.build(files)
         if failures := expect.check(candidate.ruleset, candidate.policy):
-            raise PolicyError([_problem(failure) for failure in failures])
+            raise PolicyError([expect.problem(failure) for failure in failures])
 
     async def load(self, revision: int, files: Mapping[str, str]) -> None:
         """Make a stored revision the running one, without asking its expectations again."""
@@ -168,7 +166,7 @@ class LivePolicy:
                 )
             look = await self.look(files)
             if look.failures:
-                raise PolicyError([_problem(failure) for failure in look.failures])
+                raise PolicyError([expect.problem(failure) for failure in look.failures])
             revision = await self._stored.append(edit, files, look.changes)
             self._go(await asyncio.to_thread(self.build, files, revision.number))
             await self._spread()
@@ -292,13 +290,3 @@ def last_own_names(path: Path, taxonomy: Taxonomy) -> frozenset[Name]:
         return own_names(document.parse(snapshot.files, taxonomy)) if snapshot else frozenset()
     except PolicyError:
         return frozenset()
-
-
-def _problem(failure: expect.Failure) -> Problem:
-    wanted, got = failure.expectation, failure.outcome
-    during = f" ({failure.period})" if failure.period else ""
-    return Problem(
-        f"{failure.tier}.yaml", None, "expect",
-        f"{wanted.name} must be {wanted.outcome}, would be {got}{during}", None,
-        f"{wanted.name} phải {_VI[wanted.outcome]}, nhưng sẽ {_VI[got]}{during}",
-    )  # fmt: skip

@@ -225,7 +225,6 @@ class _Lists:
 
     async def remove_source(self, caller: Caller, request: Decide) -> dict[str, Any]:
         """Forget a list that the school added or imported."""
-
         if needs_second(caller):
             await self._ask_for(caller, removed(await self._item(request.id), request.reason))
 
@@ -290,9 +289,8 @@ async def _done(work: Any) -> None:
     try:
         await work
     except ListError as error:
-        text = str(error)
-        # The page says `reason` in its reader's words; the message is for everybody else.
-        raise Refusal("invalid", f"Không thực hiện được: {text}", text, reason=text) from None
+        why = str(error)  # as `reason` it is for the page, which has its reader's words for it
+        raise Refusal("invalid", f"Không thực hiện được: {why}", why, reason=why) from None
 
 
 def _new_id(title: str, known: set[Any]) -> str:

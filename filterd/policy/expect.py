@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from filterd.errors import Problem
 from filterd.policy.effective import Effective
 from filterd.policy.model import Expectation, Policy, Tier, TierId
 from filterd.policy.ruleset import Ruleset
 from filterd.policy.verdict import Allowed, Blocked, Placement, Question, Verdict
 from filterd.wire.constants import A
+
+_VI = {"blocked": "bị chặn", "allowed": "được mở", "rewritten": "được làm an toàn"}
+"""Outcomes in Vietnamese, as they stand after a verb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +71,14 @@ def _moments(
     if expectation.outcome == "blocked":
         for number, period in enumerate(tier.schedule):
             yield period.name, ruleset.during(tier.id, (number,))
+
+
+def problem(failure: Failure) -> Problem:
+    """A broken expectation as a mistake of the policy, in both languages."""
+    wanted, got = failure.expectation, failure.outcome
+    during = f" ({failure.period})" if failure.period else ""
+    return Problem(
+        f"{failure.tier}.yaml", None, "expect",
+        f"{wanted.name} must be {wanted.outcome}, would be {got}{during}", None,
+        f"{wanted.name} phải {_VI[wanted.outcome]}, nhưng sẽ {_VI[got]}{during}",
+    )  # fmt: skip

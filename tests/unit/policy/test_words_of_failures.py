@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from filterd.live import _problem
-from filterd.policy.expect import Failure
+from filterd.policy.expect import Failure, problem
 from filterd.policy.model import Expectation, TierId
 from filterd.policy.verdict import Allowed, Origin, Step
 from filterd.wire.names import Name
@@ -17,6 +16,6 @@ from filterd.wire.names import Name
 def test_a_broken_assertion_in_vietnamese(wanted: str, said: str) -> None:
     expected = Expectation(Name("azota.vn"), wanted)
     got = Allowed(Origin(Step.FORWARD, ""))
-    problem = _problem(Failure(TierId("primary"), expected, got, "Giờ học"))
-    assert problem.message_vi == f"azota.vn {said}, nhưng sẽ được mở (Giờ học)"
-    assert problem.message == f"azota.vn must be {wanted}, would be allowed (Giờ học)"
+    told = problem(Failure(TierId("primary"), expected, got, "Giờ học"))
+    assert told.message_vi == f"azota.vn {said}, nhưng sẽ được mở (Giờ học)"
+    assert told.message == f"azota.vn must be {wanted}, would be allowed (Giờ học)"
