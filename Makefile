@@ -29,7 +29,7 @@ $(VENV)/.installed-dev: $(STAMP) requirements-dev.lock
 test: $(VENV)/.installed-dev  ## everything CI runs, on a fresh machine
 	@./tests/prepare
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	@./tests/run $(BIN)/python $(PYTEST_ARGS)
 
 test-full: $(VENV)/.installed-dev  ## the same with the slow suites
 	@./tests/prepare
