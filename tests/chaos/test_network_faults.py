@@ -40,7 +40,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Row, Running
         made = RunningFilterd(
             folder,
             {
-                "workers": 2,
+                "workers": 1,  # each has a cache of its own, and any may take the next question
                 "policies": str(policies),
                 "listen": {"dns": [f"{GATEWAY4}:53", f"[{GATEWAY6}]:53"]},
                 "metrics": None,
