@@ -13,7 +13,7 @@ from flask import abort, current_app, g
 from admin_ui.office.accounts import Accounts
 from admin_ui.office.database import Office
 from admin_ui.office.queries import Scope
-from admin_ui.shared.security import PUBLIC
+from admin_ui.shared.security import PUBLIC, granted
 
 ACCESS: Mapping[str, str] = {
     "sign_in.form": PUBLIC,
@@ -93,8 +93,7 @@ def whole_province() -> None:
 
 def may(endpoint: str) -> bool:
     """Whether the signed-in account may open an endpoint (for menus and buttons)."""
-    known = endpoint in current_app.view_functions
-    return known and ACCESS.get(endpoint, "") in g.get("permissions", frozenset())
+    return granted(ACCESS, endpoint)
 
 
 def written(action: str, target: str = "", reason: str = "") -> None:

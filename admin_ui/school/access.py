@@ -11,7 +11,7 @@ from flask import abort, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from admin_ui.shared.control import ask
-from admin_ui.shared.security import PUBLIC
+from admin_ui.shared.security import PUBLIC, granted
 from filterd.errors import ControlError
 
 DESCRIPTION = "view"
@@ -157,5 +157,4 @@ def to_sign_in() -> Response:
 
 def may(endpoint: str) -> bool:
     """Whether the signed-in account may open an endpoint (for menus and buttons)."""
-    known = endpoint in current_app.view_functions
-    return known and ACCESS.get(endpoint, "") in g.get("permissions", frozenset())
+    return granted(ACCESS, endpoint)

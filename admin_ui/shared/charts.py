@@ -66,13 +66,9 @@ def lines(
         no_data_text=empty,
         **_ALIKE,
     )
-    chart.x_labels = list(labels)
-    chart.x_labels_major = list(labels)[::every]
     if not any(value for values in series.values() for value in values):
         chart.y_labels = [0]
-    for title, values in series.items():
-        chart.add(title, list(values))
-    return str(chart.render()).encode()
+    return _drawn(chart, labels, series, every)
 
 
 _ALIKE: dict[str, Any] = {
@@ -115,6 +111,13 @@ def bars(
         no_data_text=empty,
         **_ALIKE,
     )
+    return _drawn(chart, labels, series, every)
+
+
+def _drawn(
+    chart: Any, labels: Sequence[str], series: Mapping[str, Sequence[int | None]], every: int
+) -> bytes:
+    """The chart as SVG with its labels and series in place."""
     chart.x_labels = list(labels)
     chart.x_labels_major = list(labels)[::every]
     for title, values in series.items():

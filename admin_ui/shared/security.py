@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, g, request
+from flask import Flask, Response, abort, current_app, g, request
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -31,6 +31,12 @@ PUBLIC = "public"
 """The entry of an endpoint that anyone may open."""
 
 csrf = CSRFProtect()
+
+
+def granted(access: Mapping[str, str], endpoint: str) -> bool:
+    """Whether the signed-in account may open an endpoint of this app's table."""
+    known = endpoint in current_app.view_functions
+    return known and access.get(endpoint, "") in g.get("permissions", frozenset())
 
 
 def same_origin() -> bool:

@@ -18,21 +18,11 @@ from filterd.control.client import ControlError
 from tests.conformance.beside import good_questions
 from tests.lab.packets import query, udp_ask
 from tests.lab.power import mounted
-from tests.lab.quick_upstream import quick_upstream
 from tests.lab.running import ROOT, RunningFilterd, until
 
 CANARY, BLOCKED = "allowed.canary.filterd.test", "porn.canary.filterd.test"
 MEMORY_MIB = 320
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture
-def filterd(tmp_path: Path) -> Iterator[RunningFilterd]:
-    with quick_upstream() as upstream:
-        made = RunningFilterd(tmp_path, {"upstreams": [upstream.url], "workers": 2})
-        yield made
-        if made.process is not None:
-            made.stop(signal.SIGKILL)
 
 
 def outcome(filterd: RunningFilterd, name: str, seconds: float = 2.0) -> int | None:

@@ -10,7 +10,6 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +17,6 @@ import pytest
 
 from tests.conformance.beside import good_questions
 from tests.lab.packets import query, tcp_ask, udp_ask
-from tests.lab.quick_upstream import quick_upstream
 from tests.lab.running import RunningFilterd
 
 BLOCKED = "porn.canary.filterd.test"
@@ -28,15 +26,6 @@ SLOPE_MIB_AN_HOUR = 1.0
 NOISE_MIB = 3.0
 NAMES = 3000
 """Asked for again and again, so that caches are full before the slope is measured."""
-
-
-@pytest.fixture
-def filterd(tmp_path: Path) -> Iterator[RunningFilterd]:
-    with quick_upstream() as upstream:
-        made = RunningFilterd(tmp_path, {"upstreams": [upstream.url], "workers": 2})
-        yield made
-        if made.process is not None:
-            made.stop(signal.SIGKILL)
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ from playwright.sync_api import Page
 from filterd.control.client import ControlClient
 from tests.e2e.console.lived_in import hold_an_update
 from tests.e2e.looks import CHROMIUM
+from tests.e2e.signing_in import first_steps
 from tests.lab.running import free_ports
 from tests.lab.staff import PASSWORD
 
@@ -159,21 +160,7 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
 
 def sign_in(page: Page, school: School, name: str, password: str = PASSWORD) -> None:
     """Sign in, and go through whatever steps the account still needs."""
-    page.goto(school.console + "/sign-in/")
-    page.fill("[name=account]", name)
-    page.fill("[name=password]", password)
-    page.click("form .button.main")
-    if page.url.endswith("/password"):
-        page.fill("[name=old]", password)
-        page.fill("[name=new]", PASSWORD)
-        page.fill("[name=again]", PASSWORD)
-        page.click("form .button.main")
-    if page.url.endswith("/second-factor"):
-        school.secrets[name] = page.inner_text(".steps code").strip()
-        page.fill("[name=code]", pyotp.TOTP(school.secrets[name]).now())
-        page.click("form .button.main")
-        page.wait_for_selector(".codes")
-        page.click("a.button.main")
+    first_steps(page, school.console, school.secrets, (name, password))
     if page.url.endswith("/code"):
         page.fill("[name=code]", fresh_code(school.secrets[name]))
         page.click("form .button.main")

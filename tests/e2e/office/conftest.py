@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pyotp
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -30,6 +29,7 @@ from admin_ui.office.ingest import Gathering
 from filterd.errors import EvidenceError
 from filterd.evidence.records import Summary
 from tests.e2e.looks import CHROMIUM
+from tests.e2e.signing_in import first_steps
 from tests.lab.office_school import (
     Box,
     Clock,
@@ -40,7 +40,6 @@ from tests.lab.office_school import (
     prove,
 )
 
-PASSWORD = "Mot cau that dai de nho 2026"
 ROOT = Path(__file__).parents[3]
 BOXES, SCHOOLS, COMMUNES = 6, 8, 3
 
@@ -154,21 +153,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
 
 def sign_in(page: Page, hub: Hub, name: str, password: str) -> None:
     """Sign in, and go through whatever steps the account still needs."""
-    page.goto(hub.url + "/sign-in/")
-    page.fill("[name=account]", name)
-    page.fill("[name=password]", password)
-    page.click("form .button.main")
-    if page.url.endswith("/password"):
-        page.fill("[name=old]", password)
-        page.fill("[name=new]", PASSWORD)
-        page.fill("[name=again]", PASSWORD)
-        page.click("form .button.main")
-    if page.url.endswith("/second-factor"):
-        hub.secrets[name] = page.inner_text(".steps code").strip()
-        page.fill("[name=code]", pyotp.TOTP(hub.secrets[name]).now())
-        page.click("form .button.main")
-        page.wait_for_selector(".codes")
-        page.click("a.button.main")
+    first_steps(page, hub.url, hub.secrets, (name, password))
     page.wait_for_url(re.compile(r"/(\?.*)?$"))
 
 
