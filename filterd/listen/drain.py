@@ -1,8 +1,8 @@
 """The drain loop of one UDP socket and the memo of finished responses it answers from: contract.
 
 Owns no decision: the handler judges, builds a response and leaves it here with the time until
-which it holds. `drain_python` is the specification; `filterd.listen._native` does the same in C
-when the package was built with a compiler. One test suite runs on both.
+which it holds. `drain_python` and `memo_python` are the specification; `filterd.listen._native`
+does the same in C when the package was built with a compiler. One test suite runs on both.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from filterd.listen import drain_python
+from filterd.listen.drain_python import PythonDrain
+from filterd.listen.memo_python import PythonMemo
 from filterd.resolve.forward_ports import Forward
 from filterd.resolve.memo import Memo
 
@@ -20,7 +21,7 @@ except ImportError:
     COMPILED = False
 else:
     # a build that was left over from before is not used
-    COMPILED = getattr(_native, "VERSION", 0) == 5
+    COMPILED = getattr(_native, "VERSION", 0) == 6
 
 Waiting = tuple[bytes, bytes, bytes]
 """A query for the handler: (datagram, 16-octet source with IPv4 mapped, token to answer with)."""
@@ -42,7 +43,7 @@ def open_memo(counters: memoryview, limit_bytes: int) -> Memo:
     """A memo that adds to `counters` (64-bit integers of the machine's order)."""
     if COMPILED:
         return _native.Memo(counters, limit_bytes)
-    return drain_python.PythonMemo(counters, limit_bytes)
+    return PythonMemo(counters, limit_bytes)
 
 
 def open_drain(
@@ -60,7 +61,7 @@ def open_drain(
     """
     if COMPILED:
         return _native.Drain(fd, memo, refusals, forward, number)
-    return drain_python.PythonDrain(fd, cast(drain_python.PythonMemo, memo), refusals)
+    return PythonDrain(fd, cast(PythonMemo, memo), refusals)
 
 
 def open_forward(

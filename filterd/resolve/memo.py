@@ -17,6 +17,8 @@ MAX_TTLS = 24
 """A response with more TTLs than this is not memoised."""
 NO_TALLY = 255
 """No category is counted for the source."""
+LINEAGE = 0xFF
+"""The bits of a number of rules that those keep which replace them (see `carry`)."""
 
 
 class Memo(Protocol):
@@ -62,6 +64,22 @@ class Memo(Protocol):
 
     def flush(self) -> None:
         """Forget every response (new policy, new lists)."""
+
+    def held_some(self) -> list[tuple[int, bytes, int]] | None:
+        """(rules, question, uses) of what still holds, a little at a time; None: that was all."""
+
+    def carry(
+        self, rules: int, heirs: int, question: bytes, since_ms: int, until_ms: int, /
+    ) -> int:
+        """Let what was stored for a question under `rules` since then hold under `heirs` too, until
+        `until_ms` at most; how many responses.
+
+        For whoever has judged it anew: nothing is compared here. Both numbers are of one LINEAGE,
+        `heirs` is not 0. A response that is put under `rules` afterwards does not count.
+        """
+
+    def retire(self, oldest: int, /) -> None:
+        """Rules with a smaller number are over: what holds for no others goes with the harvest."""
 
     def forget_sources(self) -> None:
         """Forget every source (new segments, a period begins, tags are drawn anew)."""

@@ -58,14 +58,18 @@ void memo_flush_sources(memo *table) {
 
 uint64_t memo_hash(const memo *table, uint32_t rules, uint8_t variant, const uint8_t *question,
                    size_t size) {
-    return hash_of(table->seed + ((uint64_t)rules << 8 | variant), question, size);
+    return hash_of(table->seed + ((uint64_t)(rules & LINEAGE) << 8 | variant), question, size);
+}
+
+static int holds_for(const entry *one, uint32_t rules) {
+    return one->rules == rules || (rules && one->carried == rules);
 }
 
 static entry **place(memo *table, uint64_t hash, const entry *like, const uint8_t *question) {
     entry **at = &table->buckets[hash & (table->bucket_count - 1)];
     for (; *at; at = &(*at)->next) {
         const entry *one = *at;
-        if (one->hash == hash && one->rules == like->rules && one->variant == like->variant &&
+        if (one->hash == hash && holds_for(one, like->rules) && one->variant == like->variant &&
             one->question_size == like->question_size &&
             !memcmp(one->bytes, question, like->question_size))
             break;
@@ -75,10 +79,17 @@ static entry **place(memo *table, uint64_t hash, const entry *like, const uint8_
 
 entry *memo_get(memo *table, uint32_t rules, uint8_t variant, const uint8_t *question, size_t size) {
     entry like = {.rules = rules, .variant = variant, .question_size = size};
-    return *place(table, memo_hash(table, rules, variant, question, size), &like, question);
+    entry *one = *place(table, memo_hash(table, rules, variant, question, size), &like, question);
+    if (one && one->rules != rules) one->rules = rules, one->carried = 0;
+    return one;
 }
 
-static void take_out(memo *table, entry **at) {
+/* Whether no rules in force can use it any more. */
+int memo_over(const memo *table, const entry *one) {
+    return one->rules < table->oldest && one->carried < table->oldest;
+}
+
+void memo_take_out(memo *table, entry **at) {
     entry *one = *at;
     *at = one->next;
     table->bytes -= size_of(one);
@@ -92,8 +103,8 @@ static void make_room(memo *table, size_t wanted) {
     while (table->bytes + wanted > table->limit_bytes && table->entries && rounds--) {
         entry **at = &table->buckets[table->hand++ & (table->bucket_count - 1)];
         while (*at) {
-            if ((*at)->used) (*at)->used = 0, at = &(*at)->next;
-            else take_out(table, at);
+            if ((*at)->used && !memo_over(table, *at)) (*at)->used = 0, at = &(*at)->next;
+            else memo_take_out(table, at);
         }
     }
 }
@@ -104,7 +115,7 @@ int memo_put(memo *table, const entry *head, const uint8_t *question, const uint
     entry **at = place(table, hash, head, question), *one;
     uint32_t hits = head->hits;
     uint64_t clients = head->clients;
-    if (*at) hits += (*at)->hits, clients |= (*at)->clients, take_out(table, at);
+    if (*at) hits += (*at)->hits, clients |= (*at)->clients, memo_take_out(table, at);
     make_room(table, size_of(head));
     one = malloc(size_of(head));
     if (!one) return 0;
@@ -119,7 +130,25 @@ int memo_put(memo *table, const entry *head, const uint8_t *question, const uint
     *at = one;
     table->bytes += size_of(one);
     table->entries++;
+    table->variants |= 1ull << (head->variant & 63);
     return 1;
+}
+
+/* What is held for a question under `from` holds under `to` as well, from `since_ms` on as it was
+ * stored and until `until_ms` at most; how many responses. Both numbers have one lineage, so an entry
+ * stays in its chain, and is found by either number until rules `to` have used it. */
+unsigned memo_carry(memo *table, uint32_t from, uint32_t to, const uint8_t *question, size_t size,
+                    int64_t since_ms, int64_t until_ms) {
+    unsigned carried = 0;
+    for (unsigned variant = 0; variant < 64; variant++) {
+        if (!(table->variants >> variant & 1)) continue;
+        entry *one = memo_get(table, from, variant, question, size);
+        if (!one || one->stored_ms < since_ms) continue;
+        one->carried = to;
+        if (one->until_ms > until_ms) one->until_ms = until_ms;
+        carried++;
+    }
+    return carried;
 }
 
 /* The source's slot, or NULL; with `make` a free or the first probed slot is taken over. */

@@ -17,7 +17,8 @@ enum {
     SOURCE_SLOTS = 16384, /* sources remembered; a power of two */
     NETWORK_SLOTS = 4096, /* allowances of networks; two may meet in one; a power of two */
     HARVEST_STEP = 1024,  /* entries and buckets looked at in one step: 0.1 ms */
-    NETWORK_SHARE = 4     /* a /24 or /56 may get what so many of its addresses may */
+    NETWORK_SHARE = 4,    /* a /24 or /56 may get what so many of its addresses may */
+    LINEAGE = 0xff        /* of a number of rules: stays when they are replaced (see memo_carry) */
 };
 
 typedef struct entry {
@@ -26,6 +27,7 @@ typedef struct entry {
     uint64_t clients; /* bit set of source tags: distinct clients, linear counting */
     int64_t stored_ms, until_ms;
     uint32_t rules, hits, uses; /* uses since stored; hits since the last harvest */
+    uint32_t carried;           /* the rules that are about to replace those, 0: not judged for any */
     uint32_t counts[MEMO_COUNTS];
     uint16_t ttls[MEMO_TTLS];
     uint16_t question_size, reply_size;
@@ -53,7 +55,9 @@ typedef struct {
 typedef struct {
     entry **buckets;
     uint32_t bucket_count, hand; /* a power of two; where eviction goes on */
-    uint32_t harvest_at;         /* the bucket where the harvest in steps goes on */
+    uint32_t harvest_at, held_at; /* the buckets where a harvest and a list in steps go on */
+    uint32_t oldest;             /* rules with a smaller number are over */
+    uint64_t variants;           /* bit set of those that were ever put */
     uint64_t seed;
     size_t bytes, limit_bytes, entries;
     source *sources;
@@ -70,6 +74,10 @@ entry *memo_get(memo *table, uint32_t rules, uint8_t variant, const uint8_t *que
 uint64_t memo_hash(const memo *table, uint32_t rules, uint8_t variant, const uint8_t *question,
                    size_t size);
 int memo_put(memo *table, const entry *head, const uint8_t *question, const uint8_t *reply);
+unsigned memo_carry(memo *table, uint32_t from, uint32_t to, const uint8_t *question, size_t size,
+                    int64_t since_ms, int64_t until_ms);
+int memo_over(const memo *table, const entry *one);
+void memo_take_out(memo *table, entry **at);
 source *memo_source(memo *table, const uint8_t *address, int make);
 allowance *memo_network(memo *table, const uint8_t *address);
 int source_spend(source *from, int64_t now_ms);

@@ -117,18 +117,38 @@ static PyObject *memo_forget_sources(Memo *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-/* Add what was counted of a chain; how many entries it has, -1 with an exception. */
-static int add_rows(entry *one, PyObject *found) {
+/* Add what was counted of a chain, and take out what no rules in force can use; how many entries
+ * it had, -1 with an exception. */
+static int add_rows(memo *table, entry **at, PyObject *found) {
     int visited = 0;
-    for (; one; one = one->next, visited++) {
-        if (!one->hits) continue;
-        PyObject *row = Py_BuildValue("Iy#IK", one->rules, one->bytes,
-                                      (Py_ssize_t)one->question_size, one->hits, one->clients);
+    for (entry *one; (one = *at); visited++) {
+        int over = memo_over(table, one);
+        if (!over) at = &one->next;
+        if (one->hits) {
+            PyObject *row = Py_BuildValue("Iy#IK", one->rules, one->bytes,
+                                          (Py_ssize_t)one->question_size, one->hits, one->clients);
+            int failed = !row || PyList_Append(found, row);
+            Py_XDECREF(row);
+            if (failed) return -1;
+            one->hits = 0;
+            one->clients = 0;
+        }
+        if (over) memo_take_out(table, at);
+    }
+    return visited;
+}
+
+/* Add a chain's questions that still hold; how many entries it has, -1 with an exception. */
+static int add_held(memo *table, entry **at, PyObject *found) {
+    int visited = 0;
+    int64_t now_ms = clock_us() / 1000;
+    for (const entry *one = *at; one; one = one->next, visited++) {
+        if (one->until_ms <= now_ms || memo_over(table, one)) continue;
+        PyObject *row = Py_BuildValue("Iy#I", one->carried ? one->carried : one->rules, one->bytes,
+                                      (Py_ssize_t)one->question_size, one->uses);
         int failed = !row || PyList_Append(found, row);
         Py_XDECREF(row);
         if (failed) return -1;
-        one->hits = 0;
-        one->clients = 0;
     }
     return visited;
 }
@@ -136,24 +156,50 @@ static int add_rows(entry *one, PyObject *found) {
 PyObject *memo_rows(memo *table) {
     PyObject *found = PyList_New(0);
     for (uint32_t at = 0; found && at < table->bucket_count; at++)
-        if (add_rows(table->buckets[at], found) < 0) Py_CLEAR(found);
+        if (add_rows(table, &table->buckets[at], found) < 0) Py_CLEAR(found);
     return found;
 }
 
-/* The same a little at a time: None when every bucket had its turn, which begins anew then. */
-PyObject *memo_some_rows(memo *table) {
-    if (table->harvest_at >= table->bucket_count) {
-        table->harvest_at = 0;
+/* Rows a little at a time: None when every bucket had its turn, which begins anew then. */
+static PyObject *some_rows(memo *table, uint32_t *next, int (*add)(memo *, entry **, PyObject *)) {
+    if (*next >= table->bucket_count) {
+        *next = 0;
         Py_RETURN_NONE;
     }
     PyObject *found = PyList_New(0);
-    for (int visited = 0; found && visited < HARVEST_STEP && table->harvest_at < table->bucket_count;
-         visited++) {
-        int more = add_rows(table->buckets[table->harvest_at++], found);
+    for (int visited = 0; found && visited < HARVEST_STEP && *next < table->bucket_count; visited++) {
+        int more = add(table, &table->buckets[(*next)++], found);
         if (more < 0) Py_CLEAR(found);
         visited += more;
     }
     return found;
+}
+
+PyObject *memo_some_rows(memo *table) { return some_rows(table, &table->harvest_at, add_rows); }
+
+static PyObject *memo_held_some(Memo *self, PyObject *unused) {
+    (void)unused;
+    return some_rows(&self->table, &self->table.held_at, add_held);
+}
+
+static PyObject *memo_carry_py(Memo *self, PyObject *args) {
+    unsigned from, to, carried = 0;
+    long long since_ms, until_ms;
+    Py_buffer question;
+    if (!PyArg_ParseTuple(args, "IIy*LL", &from, &to, &question, &since_ms, &until_ms)) return NULL;
+    int fits = to && (from & LINEAGE) == (to & LINEAGE);
+    if (fits && question.len <= MEMO_QUESTION)
+        carried = memo_carry(&self->table, from, to, question.buf, question.len, since_ms, until_ms);
+    PyBuffer_Release(&question);
+    if (!fits) return PyErr_SetString(PyExc_ValueError, "rules of another lineage"), NULL;
+    return PyLong_FromUnsignedLong(carried);
+}
+
+static PyObject *memo_retire(Memo *self, PyObject *oldest) {
+    unsigned long number = PyLong_AsUnsignedLong(oldest);
+    if (PyErr_Occurred()) return NULL;
+    self->table.oldest = number;
+    Py_RETURN_NONE;
 }
 
 static PyObject *memo_harvest_some(Memo *self, PyObject *unused) {
@@ -195,6 +241,9 @@ static PyMethodDef memo_methods[] = {
     {"repeat", (PyCFunction)memo_repeat, METH_VARARGS, NULL},
     {"flush", (PyCFunction)memo_flush_py, METH_NOARGS, NULL},
     {"forget_sources", (PyCFunction)memo_forget_sources, METH_NOARGS, NULL},
+    {"held_some", (PyCFunction)memo_held_some, METH_NOARGS, NULL},
+    {"carry", (PyCFunction)memo_carry_py, METH_VARARGS, NULL},
+    {"retire", (PyCFunction)memo_retire, METH_O, NULL},
     {"harvest", (PyCFunction)memo_harvest, METH_NOARGS, NULL},
     {"harvest_some", (PyCFunction)memo_harvest_some, METH_NOARGS, NULL},
     {"harvest_sources", (PyCFunction)memo_harvest_sources, METH_NOARGS, NULL},

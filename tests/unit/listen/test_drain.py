@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filterd.listen import drain, drain_python
+from filterd.listen import drain
 from filterd.listen.drain_form import plain_form
+from filterd.listen.drain_python import PythonDrain
+from filterd.listen.memo_python import PythonMemo
 from tests.lab.malformed import messages
 
 SOURCE = b"\0" * 10 + b"\xff\xff\x7f\0\0\1"
@@ -74,11 +76,7 @@ def native() -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 @pytest.fixture(params=["python", "native"])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    made = (
-        (drain_python.PythonMemo, drain_python.PythonDrain)
-        if request.param == "python"
-        else native()
-    )
+    made = (PythonMemo, PythonDrain) if request.param == "python" else native()
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
@@ -226,6 +224,125 @@ def test_flush_forgets_every_response(bench: Bench) -> None:
     assert bench.ask(header(1) + QUESTION)[0] is None
 
 
+HEIRS = 1 + 0x100
+"""Rules that replace rules 1: of the same lineage."""
+
+
+def test_what_was_carried_answers_under_both_until_the_swap_and_under_the_heirs_after(
+    bench: Bench,
+) -> None:
+    bench.put()
+    assert bench.memo.carry(1, HEIRS, QUESTION, 0, 1 << 62) == 1
+    assert bench.ask(header(1) + QUESTION)[0]
+    bench.memo.place(SOURCE, HEIRS, 5, 0.0, 0.0)
+    bench.memo.retire(HEIRS)
+    assert bench.ask(header(2) + QUESTION)[0]
+    assert bench.memo.harvest() == [(HEIRS, QUESTION, 2, 1 << 5)]
+    assert bench.memo.weight[0] == 1
+
+
+def test_a_second_swap_carries_what_was_carried_and_not_used(bench: Bench) -> None:
+    bench.put()
+    bench.memo.carry(1, HEIRS, QUESTION, 0, 1 << 62)
+    bench.memo.retire(HEIRS)
+    assert list(held(bench)) == [(HEIRS, QUESTION, 0)]
+    assert bench.memo.carry(HEIRS, HEIRS + 0x100, QUESTION, 0, 1 << 62) == 1
+    bench.memo.place(SOURCE, HEIRS + 0x100, 5, 0.0, 0.0)
+    assert bench.ask(header(1) + QUESTION)[0]
+    bench.memo.place(SOURCE, HEIRS, 5, 0.0, 0.0)
+    assert bench.ask(header(1) + QUESTION)[0] is None
+
+
+def test_what_is_put_under_the_old_rules_after_it_was_carried_is_not_the_heirs(
+    bench: Bench,
+) -> None:
+    bench.put()
+    bench.memo.carry(1, HEIRS, QUESTION, 0, 1 << 62)
+    bench.put()
+    bench.memo.place(SOURCE, HEIRS, 5, 0.0, 0.0)
+    assert bench.ask(header(1) + QUESTION)[0] is None
+
+
+def test_only_what_was_stored_since_is_carried_and_no_longer_than_it_may(bench: Bench) -> None:
+    bench.put(stored=-10)
+    now = time.monotonic_ns() // 1_000_000
+    assert bench.memo.carry(1, HEIRS, QUESTION, now - 5_000, 1 << 62) == 0
+    assert bench.memo.carry(1, HEIRS, QUESTION, now - 50_000, now - 1) == 1
+    bench.memo.place(SOURCE, HEIRS, 5, 0.0, 0.0)
+    assert bench.ask(header(1) + QUESTION)[0] is None
+
+
+def test_every_variant_is_carried_and_no_other_question(bench: Bench) -> None:
+    bench.put()
+    bench.put(variant=drain_python_variant(opt=True))
+    assert bench.memo.carry(1, HEIRS, b"\3net\0\0\1\0\1", 0, 1 << 62) == 0
+    assert bench.memo.carry(2, HEIRS + 1, QUESTION, 0, 1 << 62) == 0
+    assert bench.memo.carry(1, HEIRS, QUESTION, 0, 1 << 62) == 2
+
+
+def test_what_no_rules_can_use_goes_with_the_harvest_and_is_counted(bench: Bench) -> None:
+    bench.put()
+    assert bench.ask(header(1) + QUESTION)[0]
+    bench.memo.retire(2)
+    assert bench.memo.weight[0] == 1
+    assert list(held(bench)) == []
+    assert bench.memo.harvest() == [(1, QUESTION, 1, 1 << 5)]
+    assert bench.memo.weight == (0, 0)
+
+
+def held(bench: Bench) -> Iterator[tuple[int, bytes, int]]:
+    while (some := bench.memo.held_some()) is not None:
+        yield from some
+
+
+def test_what_holds_is_told_with_its_uses_and_what_has_ended_is_not(bench: Bench) -> None:
+    bench.put()
+    bench.put(rules=3, until=-1)
+    assert bench.ask(header(1) + QUESTION)[0]
+    assert list(held(bench)) == [(1, QUESTION, 1)]
+    assert list(held(bench)) == [(1, QUESTION, 1)]
+
+
+@pytest.mark.parametrize("heirs", [0, 2, 0x102])
+def test_rules_are_replaced_only_by_their_lineage(bench: Bench, heirs: int) -> None:
+    bench.put()
+    with pytest.raises(ValueError, match="lineage"):
+        bench.memo.carry(1, heirs, QUESTION, 0, 1 << 62)
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["put", "carry", "swap", "ask", "harvest"]), st.integers(0, 3)),
+    max_size=30,
+)
+
+
+@given(steps=STEPS)
+@settings(max_examples=150, deadline=None)
+def test_any_history_of_swaps_leaves_the_same_answers_in_both(
+    steps: list[tuple[str, int]],
+) -> None:
+    told = []
+    for make in (PythonMemo, native()[0]):
+        memo, number, answers = make(memoryview(bytearray(64)), 1 << 16), 1, []
+        memo.place(SOURCE, number, 0, 0.0, 0.0)
+        for at, (step, which) in enumerate(steps):
+            question = bytes((1, 97 + which)) + b"\0\0\1\0\1"
+            if step == "put":
+                memo.put(number, 0, question, reply_to(question, at), (), (), at, 1 << 62, 4)
+            elif step == "carry":
+                answers.append(memo.carry(number, number + 0x100, question, at // 2, 1 << 62))
+            elif step == "swap":
+                number += 0x100
+                memo.retire(number)
+                memo.place(SOURCE, number, 0, 0.0, 0.0)
+            elif step == "ask":
+                answers.append(memo.repeat(header(at) + question, SOURCE, 0))
+            else:
+                answers.append((sorted(memo.harvest()), memo.weight[0]))
+        told.append(answers)
+    assert told[0] == told[1]
+
+
 def test_a_source_over_its_rate_is_the_handlers(bench: Bench) -> None:
     bench.put()
     bench.memo.place(SOURCE, 1, 5, 0.001, 2.0)
@@ -268,7 +385,7 @@ def test_bad_numbers_are_refused(bench: Bench) -> None:
 
 
 def test_ipv6_peers_and_the_address_that_was_asked() -> None:
-    for make in ((drain_python.PythonMemo, drain_python.PythonDrain), native()):
+    for make in ((PythonMemo, PythonDrain), native()):
         with (
             socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server,
             socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client,
@@ -308,7 +425,7 @@ def test_ipv6_peers_and_the_address_that_was_asked() -> None:
 def test_any_datagram_gets_the_same_from_both(datagram: bytes) -> None:
     """Both know the datagram's own question if it has one; they must agree on what to do."""
     outcomes = []
-    for make in ((drain_python.PythonMemo, drain_python.PythonDrain), native()):
+    for make in ((PythonMemo, PythonDrain), native()):
         counters = bytearray(64)
         memo = make[0](memoryview(counters), 1 << 16)
         memo.place(SOURCE, 1, 5, 0.0, 0.0)
@@ -354,7 +471,7 @@ def outcome(make: tuple[Any, Any], datagram: bytes) -> tuple[bytes | None, bool,
 
 
 def same_from_both(datagram: bytes) -> tuple[bytes | None, bool, list[int]]:
-    ours = outcome((drain_python.PythonMemo, drain_python.PythonDrain), datagram)
+    ours = outcome((PythonMemo, PythonDrain), datagram)
     assert outcome(native(), datagram) == ours
     reply, left, counters = ours
     assert (reply is not None) + left + counters[8] == 1
