@@ -34,7 +34,7 @@ import socket
 import struct
 from typing import Any
 
-from filterd import tasks
+from filterd import cores, tasks
 from filterd.errors import FilterdError
 from filterd.pauses import quiet
 from filterd.serving import Serving
@@ -126,6 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m filterd.worker", description=__doc__)
     parser.add_argument("--link", type=int, required=True, help="descriptor of the link")
     arguments = parser.parse_args()
+    cores.forbid()
     logging.basicConfig(level=logging.INFO, format="worker[%(process)d] %(message)s")
     quiet()
     asyncio.run(_main(arguments.link))

@@ -33,6 +33,7 @@ from admin_ui.shared.control import details
 from admin_ui.shared.fields import FieldError
 from admin_ui.shared.form_key import form_key
 from admin_ui.shared.reasons import error_in_words, problem_in_words
+from filterd import cores
 from filterd.errors import ControlError
 
 HERE = Path(__file__).parent
@@ -181,6 +182,7 @@ def guarded(app: Flask, access: Mapping[str, str], guard: Guard) -> Flask:
 
 def serve(app: Flask, default: str) -> None:
     """Run under waitress at `--listen HOST:PORT`, bounded so that DNS never starves."""
+    cores.forbid()  # the portal is told who asked for what
     parser = argparse.ArgumentParser()
     parser.add_argument("--listen", default=default, metavar="HOST:PORT")
     parser.add_argument("--behind", metavar="ADDRESS", help="trusted TLS proxy in front of this")

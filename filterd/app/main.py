@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 
-from filterd import tasks
+from filterd import cores, tasks
 from filterd.app.front import Front
 from filterd.config import Settings
 
@@ -21,7 +21,7 @@ def run(settings: Settings) -> int:
     """Run the service until SIGTERM or SIGINT; gives the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     # a worker's memory knows who asked for what: no crash may put it on the disk
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    cores.forbid()
     # each exchange has a socket of its own; a shell's usual 1,024 are few
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, _DESCRIPTORS)), hard))

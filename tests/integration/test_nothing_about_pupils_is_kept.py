@@ -10,10 +10,13 @@ import base64
 import os
 import random
 import re
+import resource
 import secrets
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +27,7 @@ from filterd.control import archive
 from filterd.metrics.seen import Seen
 from tests.lab.lying_upstream import LyingUpstream
 from tests.lab.packets import query
-from tests.lab.running import RunningFilterd, until
+from tests.lab.running import ROOT, RunningFilterd, until
 
 QUESTIONS = 10_000
 PUPILS = [f"127.0.12.{number}" for number in range(31, 191)]
@@ -133,6 +136,47 @@ def test_no_core_is_written_by_a_worker(used: RunningFilterd) -> None:
     )
     cores = [path for path in used.folder.rglob("core*") if path.is_file()]
     assert not cores
+
+
+UNLIMITED = (
+    "import resource as r; hard = r.getrlimit(r.RLIMIT_CORE)[1];"
+    "r.setrlimit(r.RLIMIT_CORE, (hard, hard)); r.setrlimit = lambda *_: None;"
+)
+"""Whoever begins so may leave the largest core its machine allows, and cannot forbid that."""
+SPEAKER = "import socket, sys; socket.socket(fileno=int(sys.argv[2])).send(b'x'); input()"
+WORKER = "import filterd.worker; filterd.worker.main()"
+
+
+def _crash(program: str, folder: Path) -> int:
+    """How a Python that runs this ended when it crashed after its first word on the link."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(30)
+        child = subprocess.Popen(
+            [sys.executable, "-c", UNLIMITED + program, "--link", str(theirs.fileno())],
+            cwd=folder, pass_fds=[theirs.fileno()], env={"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            assert ours.recv(1)
+        finally:
+            child.send_signal(signal.SIGSEGV)
+            _, status = os.waitpid(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            assert child.stdin is not None
+            child.stdin.close()
+    return status
+
+
+@pytest.mark.skipif(
+    resource.getrlimit(resource.RLIMIT_CORE)[1] == 0, reason="no cores are allowed here at all"
+)
+def test_a_worker_leaves_no_core_even_where_no_limit_holds(tmp_path: Path) -> None:
+    """A program behind core_pattern gets a core whatever the limit is, but not a worker's."""
+    somebody, worker = _crash(SPEAKER, tmp_path), _crash(WORKER, tmp_path)
+    assert os.WCOREDUMP(somebody), "no core of anybody: this shows nothing here"
+    assert os.WTERMSIG(worker) == signal.SIGSEGV
+    assert not os.WCOREDUMP(worker)
 
 
 def test_a_client_has_another_mark_every_day() -> None:

@@ -12,6 +12,7 @@ ORDER = {
     "errors": 0,
     "tasks": 0,
     "config": 0,
+    "cores": 0,
     "wire": 1,
     "policy": 2,
     "lists": 3,
@@ -33,7 +34,7 @@ ORDER = {
     "cli": 8,
     "__main__": 9,
 }
-FREE = {"errors", "tasks", "config", "pauses"}
+FREE = {"errors", "tasks", "config", "pauses", "cores"}
 PURE_BANNED = {
     "asyncio", "socket", "time", "random", "secrets", "os", "threading", "sqlite3", "aiosqlite",
     "subprocess", "logging",
@@ -85,6 +86,7 @@ def test_console_reaches_filterd_only_through_the_control_socket() -> None:
         "filterd.control.protocol",
         "filterd.policy",
         "filterd.errors",
+        "filterd.cores",
     )
     for path in sorted((ROOT / "admin_ui").rglob("*.py")):
         if "office" in path.parts:

@@ -76,6 +76,11 @@ def test_verify_would_find_a_mistake(tmp_path: Path) -> None:
     assert "filtered" in done.stderr and "Typ" in done.stderr
 
 
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
+def test_no_unit_leaves_a_core(unit: Path) -> None:
+    assert "\nLimitCORE=0\n" in unit.read_text()
+
+
 def test_the_filter_has_no_capability_and_gets_its_ports_from_systemd() -> None:
     service = (SYSTEMD / "units/filterd.service").read_text()
     assert "\nCapabilityBoundingSet=\n" in service and "Sockets=filterd.socket" in service
