@@ -36,8 +36,8 @@ async def _serve(settings: Settings) -> int:
     front = Front(settings)
     loop.add_signal_handler(signal.SIGHUP, lambda: tasks.spawn(front.reload(), "reload"))
     try:
-        await front.start(lambda text: print(text, file=sys.stdout, flush=True))
-        await stop.wait()
+        if await _started(front, stop):
+            await stop.wait()
     finally:
         await front.stop()
     # Everything is closed. A host name that does not resolve holds a thread for many seconds, and
@@ -45,3 +45,20 @@ async def _serve(settings: Settings) -> int:
     logging.shutdown()
     sys.stdout.flush()
     os._exit(0)
+
+
+async def _started(front: Front, stop: asyncio.Event) -> bool:
+    """Start everything; False when a signal came first. It cancels the start where it is, whatever
+    that waits for: lists being compiled, a locked database, a worker."""
+    here = asyncio.current_task()
+    assert here is not None
+    signalled = tasks.spawn(stop.wait(), "signal")
+    signalled.add_done_callback(lambda done: None if done.cancelled() else here.cancel())
+    try:
+        await front.start(lambda text: print(text, file=sys.stdout, flush=True))
+    except asyncio.CancelledError:
+        here.uncancel()
+        return False
+    finally:
+        signalled.cancel()
+    return True

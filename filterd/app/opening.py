@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 from filterd.app import clock, lists
@@ -21,7 +22,7 @@ async def open_policy(settings: Settings, publish: Publish) -> LivePolicy:
     live = LivePolicy(Ground(known, index, path, Surroundings(served=served)), publish, snapshot)
     # before the first answer: `watch` goes on judging it with what the database knows
     live.at_trusted = clock.plausible(datetime.now(UTC), clock.seen_by(snapshot))
-    live.at_trusted = live.at_trusted and not clock.awaited()
+    live.at_trusted = live.at_trusted and not await asyncio.to_thread(clock.awaited)
     last = read_snapshot(snapshot)
     if last is not None:
         live.tiers = last.tiers

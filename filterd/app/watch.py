@@ -65,7 +65,10 @@ class Watch:
         now = self._owner.clock()
         latest = await self._owner.stores.values.get("clock")
         known = datetime.fromisoformat(latest) if latest else None
-        trusted = clock.plausible(now, known) and not clock.awaited()
+        trusted = clock.plausible(now, known)
+        # once set it stays set: NTP out of reach for a day makes no clock wrong by hours
+        if trusted and not self._live.at_trusted:
+            trusted = not await asyncio.to_thread(clock.awaited)
         if trusted != self._live.at_trusted:
             _log.warning("the clock is %strusted: %s", "" if trusted else "not ", now)
             self._live.at_trusted = trusted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,3 +62,36 @@ def test_timetables_stay_on_the_stricter_side_until_the_time_is_known(box: Runni
 
     assert str(until(first, 60, "the first answer")).startswith("NXDOMAIN")
     until(lambda: "is running" in box.text(), 60, "the rest of the start")
+
+
+IN_A_BOX = (
+    "mount -t tmpfs run /run && mkdir /run/chrony && "
+    'if [ -d /sys/class/rtc ]; then mount -t tmpfs rtc /sys/class/rtc; fi && exec "$@"'
+)
+"""Mounts of its own: chrony runs here, and there is no hardware clock."""
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
+def test_a_plausible_time_is_not_believed_before_ntp_set_it(tmp_path: Path) -> None:
+    """A box without a battery comes back in the hour in which the power went: strict, then not."""
+    running = RunningFilterd(tmp_path, {"workers": 1})
+    (tmp_path / "clock").write_text(f"@{TODAY}\n")
+    kept, program = tmp_path / "kept", tmp_path / "bin/timedatectl"
+    kept.write_text("no\n")
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nunset LD_PRELOAD\nexec cat {kept}\n")
+    program.chmod(0o755)
+    running.prefix = ("unshare", "--mount", "sh", "-c", IN_A_BOX, "sh")
+    path = f"{program.parent}:{os.environ['PATH']}"
+    running.start({**environment(tmp_path / "clock"), "PATH": path})
+    try:
+        assert running.control.call("status.get")["clock_trusted"] is False
+        assert running.outcome(GAMES, "upper_secondary").startswith("NXDOMAIN")
+        kept.write_text("yes\n")
+        until(lambda: running.control.call("status.get")["clock_trusted"], 60, "trust")
+        until(lambda: running.outcome(GAMES, "upper_secondary").startswith("NOERROR"), 20, "open")
+        kept.write_text("no\n")  # the line is down for a while: the clock goes on
+        assert running.outcome(GAMES, "upper_secondary").startswith("NOERROR")
+    finally:
+        running.stop()
