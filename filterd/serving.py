@@ -73,6 +73,7 @@ class Serving:
         self._cache = Cache(size // 2, float(cache.get("stale", 3 * 86_400)))
         equipment = self._equipment(frame, cache)
         self.handler = Handler(equipment)
+        pool.between(self.handler.between)
         self._forwarding = self._forward(equipment, size // 4)
         self._answered_to = Answered.wanted(settings)
         if self._answered_to is not None:

@@ -22,8 +22,7 @@ from filterd.resolve.via import Via
 BATCHES = 4
 """Drains of 64 at a time."""
 _TURN = 8
-"""Queries for the handler between two looks at the socket: a hit waits for these at most, 0.5 ms
-of malformed ones or 1.5 ms of forwarded ones."""
+"""Queries for the handler between two looks at the clock."""
 _SLICE_SECONDS = 0.002
 """Then timers, TCP and upstreams get their turn."""
 _REFUSALS = layout.single_place("dropped_malformed"), layout.RCODES_AT
@@ -59,11 +58,13 @@ class UdpListener:
         self._loop = asyncio.get_running_loop()
         self._backlog: Backlog[Waiting] = Backlog()
         self._scheduled = False
+        handler.between.add(self._glance)
         self._loop.add_reader(sock, self._readable)
 
     def close(self) -> None:
         """Stop reading and answer what was read; the socket belongs to whoever opened it."""
         self._loop.remove_reader(self._socket)
+        self._handler.between.remove(self._glance)
         while self._backlog:
             self._turn()
 
@@ -72,21 +73,26 @@ class UdpListener:
         if self._backlog and not self._scheduled:
             self._work()
 
+    def _glance(self) -> None:
+        """In the middle of other work: hits are answered, the handler's wait for their turn."""
+        self._read()
+        if self._backlog and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._work)
+
     def _read(self) -> None:
         lost = self._backlog.add([(each[1], each) for each in self._drain.run(BATCHES)])
         if lost:
             self._values[_DROPPED_BUSY] += lost
 
     def _work(self) -> None:
-        self._scheduled = False
+        self._scheduled = True  # a glance in between need not do so
         until = time.monotonic() + _SLICE_SECONDS
         while self._backlog:
-            if self._turn() > until:
-                self._scheduled = bool(self._backlog)
-                if self._scheduled:
-                    self._loop.call_soon(self._work)
+            if self._turn() > until and self._backlog:
+                self._loop.call_soon(self._work)
                 return
-            self._read()
+        self._scheduled = False
 
     def _turn(self) -> float:
         """Let the handler answer a few; when that began."""
@@ -96,6 +102,7 @@ class UdpListener:
             response = self._handler.try_answer(wire, source, now, self._via, token)
             if response is not None:
                 self._send(response, token)
+            self._handler.between()
         return now
 
     def _send(self, response: bytes, token: object) -> None:

@@ -199,6 +199,7 @@ class Forwarding:
         until = self._monotonic() + _SLICE_SECONDS
         while self._backlog:
             self._take(self._backlog.take())
+            self._handler.between()
             if self._backlog and self._monotonic() > until:
                 self._scheduled = True
                 asyncio.get_running_loop().call_soon(self._work)

@@ -22,6 +22,7 @@ from filterd.resolve.answers import Clamp
 from filterd.resolve.cache import Cache, Cached
 from filterd.resolve.cookies import Cookies
 from filterd.resolve.finding import Asked, Finder, Found, alias_questions, prefetch_at
+from filterd.resolve.glances import Glances
 from filterd.resolve.inflight import USABLE, Flights
 from filterd.resolve.judge import addresses, leads_to
 from filterd.resolve.memo import Memo
@@ -69,6 +70,7 @@ class Handler:
     def __init__(self, equipment: Equipment) -> None:
         self._counters = self.counters = equipment.counters
         self._monotonic = equipment.monotonic
+        self.between = Glances(equipment.monotonic)
         self.placements = Placements(
             equipment.memo, equipment.seen, equipment.clock, equipment.allowed, equipment.limits,
             equipment.cache.used,

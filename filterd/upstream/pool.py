@@ -6,6 +6,7 @@ Owns the upstreams, their probes and the sockets. Knows no client, no policy and
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from filterd.errors import ConfigError, Problem, UpstreamError
 from filterd.upstream.build import Builder
@@ -65,6 +66,11 @@ class Pool:
         self._upstreams = self._build(self._general, None)
         self._conditional = {zone: self._build(texts, zone) for zone, texts in self._zones.items()}
         self._keep_house()
+
+    def between(self, look: Callable[[], None]) -> None:
+        """Call `look` between two pieces of work from now on: clients need not wait for all."""
+        if self._sockets is not None and self._track is not None:
+            self._sockets.between = self._track.wheel.between = look
 
     async def close(self) -> None:
         """Close every connection and stop every probe."""

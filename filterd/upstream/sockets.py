@@ -10,6 +10,7 @@ import asyncio
 import resource
 import select
 import socket
+from collections.abc import Callable
 from typing import Protocol
 
 from filterd.errors import UpstreamError
@@ -42,6 +43,8 @@ class Sockets:
         self._receivers: dict[int, Receiver] = {}
         self._epoll = select.epoll()
         self._loop = asyncio.get_running_loop()
+        self.between: Callable[[], None] = lambda: None
+        """Called after each receiver: others may look after what cannot wait."""
         self._loop.add_reader(self._epoll.fileno(), self._on_events)
 
     def __len__(self) -> int:
@@ -86,5 +89,6 @@ class Sockets:
             receiver = self._receivers.get(fileno)
             if receiver is not None:
                 receiver.on_readable()
+                self.between()
             if self._loop.time() > until:
                 return  # clients get their turn; what was not read is still readable

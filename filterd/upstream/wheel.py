@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 SLOTS_PER_SECOND = 100
@@ -30,6 +31,8 @@ class Wheel:
         self._slots: dict[int, list[Timed]] = {}
         self._next = 0
         self._timer: asyncio.TimerHandle | None = None
+        self.between: Callable[[], None] = lambda: None
+        """Called after each deadline: others may look after what cannot wait."""
 
     def add(self, when: float, timed: Timed) -> None:
         """Call `timed.due` at `when` or up to 10 ms after."""
@@ -66,6 +69,7 @@ class Wheel:
                     timed.due(now)
                 except Exception:  # whoever breaks, the others must not wait for ever
                     _log.exception("a deadline broke")
+                self.between()
         if self._slots:
             # whoever was called may have armed it already
             self._arm(min(self._slots))
