@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.running import until
+
 MIB = 1 << 20
 
 
@@ -62,14 +64,33 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def _stands(pid: int) -> bool:
+    """Whether none of its threads runs or is inside of a write; ended counts."""
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            if stat.read_text().rpartition(") ")[2][0] not in "TtZX":
+                return False
+    return True
+
+
 def cut(image: Path, copy: Path, pids: list[int]) -> None:
-    """Copy the disk as it is now."""
+    """Copy the disk as it is now.
+
+    A signal takes its time, and who is in the middle of a flush ends it first; the kernel's
+    journal may still write then. A copy made meanwhile would mix two moments, which no disk does:
+    so it is one moment's only when the image reads the same again afterwards.
+    """
     stopped = [each for pid in pids for each in descendants(pid)]
     for pid in stopped:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
     try:
-        subprocess.run(["cp", "--sparse=always", str(image), str(copy)], check=True)
+        until(lambda: all(map(_stands, stopped)), 60, "everything stopped")
+        for _ in range(50):
+            subprocess.run(["cp", "--sparse=always", str(image), str(copy)], check=True)
+            if image.read_bytes() == copy.read_bytes():
+                return
+        pytest.fail("somebody else writes to the disk all the time")
     finally:
         for pid in stopped:
             with contextlib.suppress(ProcessLookupError):
