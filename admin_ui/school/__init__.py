@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from admin_ui.school import navigation
+from admin_ui.school import navigation, told
 from admin_ui.school.access import ACCESS, admit
 from admin_ui.school.views import BLUEPRINTS
 from admin_ui.shared import web
@@ -23,4 +23,7 @@ def create_app(call: Call | None = None) -> Flask:
         app.register_blueprint(blueprint)
     app.context_processor(navigation.context)
     app.after_request(navigation.forget)
+    app.jinja_env.filters.update(
+        own_reason=told.own_reason, browser=told.browser, licence=told.licence
+    )
     return web.guarded(app, ACCESS, admit)

@@ -8,6 +8,8 @@ import io
 from flask import Blueprint, Response, render_template
 
 from admin_ui.school.acts import act_titles
+from admin_ui.school.policy import current
+from admin_ui.school.told import audit_object, audit_reason
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask
 
@@ -29,9 +31,13 @@ def page() -> str:
     before = fields.integer("before", 0, 10**9, 0)
     search = wanted()
     answer = ask("audit.list", before=before or None, limit=100, **search)
+    titles = current().titles
     return render_template(
         "audit/page.html",
-        items=answer["items"],
+        items=[
+            {**item, "target": audit_object(item, titles), "reason": audit_reason(item)}
+            for item in answer["items"]
+        ],
         more=answer.get("more"),
         chain=ask("audit.verify"),
         acts=act_titles(),

@@ -9,6 +9,7 @@ from flask import Blueprint, flash, g, render_template, request
 from werkzeug.wrappers import Response
 
 from admin_ui.school.policy import current
+from admin_ui.school.told import decision_titles
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask
 from admin_ui.shared.i18n import gettext as _
@@ -54,15 +55,6 @@ def type_titles() -> dict[str, str]:
         "unblock": _("Please open"),
         "harmful": _("Harmful content"),
         "other": _("Other"),
-    }
-
-
-def decision_titles() -> dict[str, str]:
-    """Decisions in words."""
-    return {
-        "accepted": _("agreed"),
-        "refused": _("not agreed"),
-        "passed_on": _("passed on"),
     }
 
 
