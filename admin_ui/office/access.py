@@ -58,6 +58,8 @@ ACCESS: Mapping[str, str] = {
     "publish.laboratory": "edit",
     "publish.floor": "edit",
     "publish.catalogue": "edit",
+    "publish.method": "edit",
+    "publish.method_file": "view",
     "people.page": "people",
     "people.add": "people",
     "people.change": "people",

@@ -12,11 +12,11 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
-from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, text
 
+from admin_ui.office import methods
 from admin_ui.office.database import Office, mark_stale, months_back, upsert
 from admin_ui.office.ingest import summary_of
 from admin_ui.office.tables import (
@@ -29,10 +29,10 @@ from admin_ui.office.tables import (
     stale,
     summaries,
 )
-from filterd.evidence import method
 from filterd.evidence.decision import Decision, decide
 from filterd.evidence.indicators import Facts, Indicator, Period, Proof, Verdict, compute
 from filterd.evidence.records import Efficacy, Summary
+from filterd.evidence.versions import Versions
 
 _log = logging.getLogger("filterd.office")
 BATCH = 25
@@ -43,14 +43,18 @@ REOPEN_DAYS = 5
 """For so long after a month's end late summaries are waited for every day."""
 
 
-Result = tuple[Facts, Mapping[str, Indicator], Decision, int]
-"""What a month came to: facts, indicators, decision, and how many of its days came late."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Remarks:
+    """The version that judged a month, how many of its days came late, and how many summaries name
+    another version (the facts count all the same; the school's own page shows other numbers)."""
+
+    method: str
+    late: int
+    strange: int
 
 
-@cache
-def current_method() -> method.Method:
-    """The method in force here."""
-    return method.load()
+Result = tuple[Facts, Mapping[str, Indicator], Decision, Remarks]
+"""What a month came to: facts, indicators, decision, remarks."""
 
 
 def sweep(office: Office) -> int:
@@ -62,7 +66,8 @@ def sweep(office: Office) -> int:
     query = select(stale).limit(BATCH)
     # Several processes seldom take the same; where they do, both find the same.
     due = office.rows(query.order_by(func.random()) if office.postgres else query)
-    found = [(row, _assessed(office, row["school"], row["month"])) for row in due]
+    versions = methods.versions(office)
+    found = [(row, _assessed(office, versions, (row["school"], row["month"]))) for row in due]
     with office.write() as connection:
         if office.postgres:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_STORING})"))
@@ -74,10 +79,11 @@ def sweep(office: Office) -> int:
     return len(due)
 
 
-def _assessed(office: Office, school: str, month: str) -> Result | None:
+def _assessed(office: Office, versions: Versions, key: tuple[str, str]) -> Result | None:
+    school, month = key
     try:
         with office.read() as connection:
-            return assess(connection, office, school, month)
+            return assess(connection, office, versions, key)
     except (ValueError, TypeError, KeyError) as error:
         # One school's summaries must not stop the others; without a row it is insufficient.
         _log.error("%s %s cannot be assessed: %r", school, month, error)
@@ -116,8 +122,11 @@ def _open_months(today: date) -> list[str]:
     return months_back(month, 2 if today.day <= REOPEN_DAYS else 1)
 
 
-def assess(connection: Connection, office: Office, school: str, month: str) -> Result | None:
+def assess(
+    connection: Connection, office: Office, versions: Versions, key: tuple[str, str]
+) -> Result | None:
     """One month of one school; None: nothing was enrolled then."""
+    school, month = key
     query = select(schools.c.enrolled).where(schools.c.id == school)
     enrolled = connection.execute(query).scalar()
     if enrolled is None or enrolled[:7] > month:
@@ -129,11 +138,15 @@ def assess(connection: Connection, office: Office, school: str, month: str) -> R
         period, days, date.fromisoformat(enrolled), _efficacy(connection, days),
         _proof(connection, school, month),
     )  # fmt: skip
-    found = compute(facts, current_method())
+    judged_by = versions.on(period.first)
+    found = compute(facts, judged_by)
     actions = facts.days[-1]["governance"]["actions"] if facts.days else []
-    decision = decide(found, current_method(), actions, min(office.today(), period.last))
-    late = sum(row.late for row in kept)
-    return facts, found, decision, late
+    decision = decide(found, judged_by, actions, min(office.today(), period.last))
+    remarks = Remarks(
+        judged_by.version, sum(row.late for row in kept),
+        sum(each["method"] != judged_by.version for each in days),
+    )  # fmt: skip
+    return facts, found, decision, remarks
 
 
 def as_of(days: Iterable[Summary], today: date) -> date:
@@ -174,7 +187,7 @@ def _proof(connection: Connection, school: str, month: str) -> Proof | None:
 
 def _store(connection: Connection, office: Office, key: tuple[str, str], result: Result) -> None:
     school, month = key
-    facts, found, decision, late = result
+    facts, found, decision, remarks = result
     where = and_(assessments.c.school == school, assessments.c.month == month)
     connection.execute(delete(assessments).where(where))
     connection.execute(
@@ -184,8 +197,8 @@ def _store(connection: Connection, office: Office, key: tuple[str, str], result:
     connection.execute(
         insert(assessments).values(
             month=month, school=school, status=decision.status.value,
-            as_of=facts.period.as_of.isoformat(), method=current_method().version,
-            made=office.moment(), days=len(facts.days), late=late,
+            as_of=facts.period.as_of.isoformat(), method=remarks.method,
+            made=office.moment(), days=len(facts.days), late=remarks.late, strange=remarks.strange,
             exposed_s=exposure.get("exposed_s", 0), enforcing_s=exposure.get("enforcing_s", 0),
             indicators=json.dumps([_plain(each) for each in found.values()]),
             reasons=json.dumps([dataclasses.asdict(each) for each in decision.reasons]),

@@ -24,11 +24,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from admin_ui.office.tables import metadata, schema_version, stale, summaries
 from filterd.errors import StorageError
 
-VERSION = 3
+VERSION = 5
 """The schema's number; a step from n to n+1 stands in `STEPS[n]`."""
 STEPS: Mapping[int, str] = {
     1: "ALTER TABLE stale ADD COLUMN marked INTEGER NOT NULL DEFAULT 0",
     2: "CREATE INDEX IF NOT EXISTS assessments_seen ON assessments (month, school, status)",
+    3: "ALTER TABLE summaries ADD COLUMN method TEXT NOT NULL DEFAULT ''",
+    4: "ALTER TABLE assessments ADD COLUMN strange INTEGER NOT NULL DEFAULT 0",
 }
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _IDLE_S = 10.0

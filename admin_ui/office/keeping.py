@@ -101,7 +101,7 @@ def _judge(connection: Connection, batch: _Batch, each: Arrived) -> Outcome:
             "school": each.school, "digest": each.digest,
             "received": batch.now.isoformat(timespec="seconds"),
             "late": int(chain.late(each.summary, batch.now)), "gap": int(outcome is Outcome.GAP),
-            "envelope": each.packed,
+            "envelope": each.packed, "method": each.summary["method"],
         }
     )  # fmt: skip
     return outcome

@@ -39,6 +39,7 @@ def _statuses(office: Office, month: str) -> list[tuple[str, str, str, Rows]]:
     now, before = queries.counts(office, month), queries.counts(office, last)
     silent_before = (office.today() - timedelta(days=SILENT_DAYS)).isoformat()
     silent = queries.schools_like(office, Wanted(month, silent_before=silent_before), limit=1)
+    strange = queries.schools_like(office, Wanted(month, strange=True), limit=1)
     communes = [
         ({"commune": each["id"], "status": status}, float(n))
         for each in queries.communes(office, month)
@@ -60,6 +61,8 @@ def _statuses(office: Office, month: str) -> list[tuple[str, str, str, Rows]]:
         ("filterd_office_schools", "gauge", "Schools by status", statuses),
         ("filterd_office_silent_schools", "gauge", "Enrolled schools silent for days",
          [({}, float(silent["total"]))]),
+        ("filterd_office_other_method_schools", "gauge", "Schools with days by another method",
+         [({}, float(strange["total"]))]),
         ("filterd_office_gate_schools", "gauge", "Schools that an indicator holds back", gates),
         ("filterd_office_commune_schools", "gauge", "Schools by commune and status", communes),
     ]  # fmt: skip

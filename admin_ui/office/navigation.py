@@ -8,7 +8,7 @@ from flask import g, request, url_for
 from werkzeug.exceptions import BadRequest
 
 from admin_ui.office.access import may, office
-from admin_ui.office.assess import current_method
+from admin_ui.office.methods import current
 from admin_ui.office.queries import newest_month
 from admin_ui.shared.i18n import either
 from admin_ui.shared.i18n import gettext as _
@@ -104,7 +104,7 @@ def status_titles() -> dict[str, str]:
 
 def indicator_titles() -> dict[str, str]:
     """Indicators by id."""
-    return {id: either(each.title) for id, each in current_method().thresholds.items()}
+    return {id: either(each.title) for id, each in current(office()).thresholds.items()}
 
 
 def context() -> dict[str, Any]:
@@ -112,5 +112,5 @@ def context() -> dict[str, Any]:
     return {
         "account": g.get("account"), "may": may, "menu": menu, "role_titles": roles,
         "status_titles": status_titles, "indicator_titles": indicator_titles,
-        "status_kind": KIND, "status_symbol": SYMBOL, "method": current_method(),
+        "status_kind": KIND, "status_symbol": SYMBOL, "method": current(office()),
     }  # fmt: skip

@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import and_, insert, select, update
 
-from admin_ui.office.assess import current_method
+from admin_ui.office import methods
 from admin_ui.office.database import Office, mark_stale, upsert
 from admin_ui.office.enrolment import active
 from admin_ui.office.publish import proof_zone
@@ -57,7 +57,7 @@ def ask(office: Office, envelope: bytes) -> dict[str, object] | None:
     """The round that is due for the device that signed; None when none is."""
     signed = signing.decode(envelope, 8192)
     zone = proof_zone(office)
-    now = office.clock()
+    now, locked = office.clock(), sorted(methods.current(office).locked(pupils=True))
     with office.write() as connection:
         device = active(connection, signed)
         body = signing.verify(signed, bytes.fromhex(device["public"]), KIND)
@@ -68,7 +68,7 @@ def ask(office: Office, envelope: bytes) -> dict[str, object] | None:
         done = len(list(connection.execute(select(proofs.c.id).where(asked))))
         if not zone or done >= len(due):
             return None
-        round_ = new_round(zone)
+        round_ = new_round(zone, locked)
         connection.execute(
             insert(proofs).values(
                 id=secrets.token_urlsafe(8), school=school, month=month, nonce=round_["nonce"],
@@ -81,11 +81,10 @@ def ask(office: Office, envelope: bytes) -> dict[str, object] | None:
     return {"names": names, "within_s": int(ANSWER_WITHIN.total_seconds())}
 
 
-def new_round(zone: str) -> dict[str, Any]:
+def new_round(zone: str, locked: Iterable[str]) -> dict[str, Any]:
     """One blocked name for each category locked for pupils, and some control names."""
     nonce = secrets.token_hex(8)
-    categories = sorted(current_method().locked(pupils=True))
-    blocked = [f"{nonce}{secrets.token_hex(3)}.{each}.canary.{zone}" for each in categories]
+    blocked = [f"{nonce}{secrets.token_hex(3)}.{each}.canary.{zone}" for each in locked]
     control = [f"{nonce}{secrets.token_hex(3)}.{OPEN}.canary.{zone}" for _ in range(CONTROLS)]
     return {"nonce": nonce, "blocked": blocked, "control": control}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import func, insert, or_, select, update
 
-from admin_ui.office.assess import current_method
+from admin_ui.office import methods
 from admin_ui.office.database import Office, upsert
 from admin_ui.office.tables import authority, releases, settings
 from filterd.errors import ConfigError, EvidenceError, Problem
@@ -160,13 +160,14 @@ def renew(office: Office, before: timedelta) -> None:
 
 
 def _body(office: Office, version: int, now: datetime, listed: list[Entry]) -> dict[str, object]:
-    zone, method = proof_zone(office), current_method()
+    zone, method = proof_zone(office), methods.current(office)
     categories = sorted(method.locked(pupils=True)) if zone else []
     return {
         "version": version,
         "made": now.isoformat(timespec="seconds"),
         "expires": (now + timedelta(days=BUNDLE_DAYS)).isoformat(timespec="seconds"),
-        "method": method.version,
+        "method": methods.versions(office).newest.version,
+        "methods": dict(methods.texts(office)),
         "floor": {
             "everyone": sorted(method.locked_everyone),
             "pupils": sorted({*method.locked_pupils, *more_floor(office)}),

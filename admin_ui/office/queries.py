@@ -186,6 +186,8 @@ class Wanted:
     gate: str = ""
     silent_before: str = ""
     scope: Scope = None
+    strange: bool = False
+    """Only schools with days by another method than the one that judged the month."""
 
 
 def _matching(wanted: Wanted) -> list[ColumnElement[bool]]:
@@ -204,6 +206,8 @@ def _matching(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.silent_before:
         last = func.coalesce(schools.c.last_day, "")
         found += [schools.c.enrolled.is_not(None), last < wanted.silent_before]
+    if wanted.strange:
+        found.append(assessments.c.strange > 0)
     return found
 
 

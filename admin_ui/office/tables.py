@@ -100,6 +100,7 @@ summaries = Table(
     Column("late", Integer, nullable=False),
     Column("gap", Integer, nullable=False),
     Column("envelope", LargeBinary, nullable=False),  # zstd
+    Column("method", Text, nullable=False, server_default=""),  # the version it names
     Index("summaries_school", "school", "day"),
     Index("summaries_device", "device", "counter"),
     postgresql_partition_by="RANGE (day)",
@@ -142,6 +143,7 @@ assessments = Table(
     Column("reasons", Text, nullable=False),
     Column("limits", Text, nullable=False),
     Column("newest", Text, nullable=False),  # facts of the newest day, for the school page
+    Column("strange", Integer, nullable=False, server_default="0"),  # days by another method
     Index("assessments_school", "school", "month"),
     Index("assessments_status", "month", "status"),
     # Rows hold kilobytes of evidence; counting statuses must not read them.

@@ -117,6 +117,7 @@ class Evidence:
         """Let the summaries and the status name the office's bundle that is in use."""
         self._school.link = link
         self.door.bundle = link.told
+        self.recorder.methods.follow(link.versions)
 
     def observed(self, routes: Routes) -> dict[str, Route]:
         """The same methods; right before and after a pause begins or ends the meter is read, so

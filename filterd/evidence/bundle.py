@@ -53,7 +53,8 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A verified bundle. `canaries`: category → names below which the office tests; `floor`:
-    categories that schools may not open; `catalogue`: text of the list catalogue, if any."""
+    categories that schools may not open; `catalogue`: text of the list catalogue, if any;
+    `methods`: texts of all versions of the method (empty: the school's release has `method`)."""
 
     version: int
     made: datetime
@@ -64,6 +65,7 @@ class Bundle:
     canaries: Mapping[str, tuple[str, ...]]
     catalogue: str | None
     digest: str
+    methods: Mapping[str, str]
 
     def in_force(self, day: str) -> tuple[Entry, ...]:
         """The authority's names that have not expired on that ISO day."""
@@ -208,6 +210,7 @@ def _bundle(text: bytes) -> Bundle:
             canaries=_names(raw["canaries"]),
             catalogue=None if catalogue is None else _text(catalogue),
             digest=digest(text),
+            methods={_text(k): _text(v) for k, v in raw.get("methods", {}).items()},
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise EvidenceError("format", f"not a bundle: {error}") from None

@@ -25,6 +25,7 @@ from filterd.evidence.selftest.tally import Counts
 from filterd.evidence.service_hours import ServiceHours
 from filterd.evidence.summary import FIRST, FORMAT, encode, identifier
 from filterd.evidence.suppression import Cell, Ledger, Release, publish_cell, suppress
+from filterd.evidence.versions import InUse
 from filterd.storage.evidence import EvidenceStore, MonthCell, StoredSummary
 
 CATCH_UP = 31
@@ -37,7 +38,7 @@ class Desk:
 
     store: EvidenceStore
     school: School
-    method: Method
+    methods: InUse
     key: signing.DeviceKey
 
 
@@ -101,7 +102,8 @@ class Daybook:
         service_s = _hours(running).seconds(day)
         counts = _whole_day([cast("Counts", run.counts) for run in runs], service_s)
         spent = account.days.get(day, DayTime())
-        rule = self._desk.method.privacy
+        method = self._desk.methods.on(day)
+        rule = method.privacy
         return {
             **self._heading(day, running),
             "clock": {"trusted": self._desk.school.clock_trusted(), "jumps": spent.jumps},
@@ -112,7 +114,7 @@ class Daybook:
                 "index": running.index,
                 "bundle": gathered["bundle"],
             },
-            "tiers": _tiers(running, self._desk.method),
+            "tiers": _tiers(running, method),
             "time": _time(spent, service_s),
             "selftest": tally.selftest_fact(counts),
             "safesearch": counts["safesearch"],
@@ -141,7 +143,7 @@ class Daybook:
             "day": day.isoformat(),
             "made_at": self._desk.school.now().isoformat(timespec="seconds"),
             "closed": True,
-            "method": self._desk.method.version,
+            "method": self._desk.methods.on(day).version,
             "software": version("filterd"),
             "restart": self._restart,
         }
@@ -156,7 +158,8 @@ class Daybook:
             table.setdefault(cell.tier, {})[cell.category] = kept
         if not table or month in ledger.released:
             return None
-        cells = _cells(suppress(month, table, self._desk.method.privacy))
+        rule = self._desk.methods.on(date.fromisoformat(f"{month}-01")).privacy
+        cells = _cells(suppress(month, table, rule))
         body = canonical(cells)
         ledger.check(month, day.isoformat()[:7], digest(body))
         await self._desk.store.release(month, digest(body), body.decode("utf-8"))

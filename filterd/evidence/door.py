@@ -59,22 +59,24 @@ class Door:
         recorder = self._recorder
         today = recorder.today()
         period = Period.month(today.isoformat()[:7], today)
-        indicators = compute(await recorder.facts(period), recorder.method)
+        method = recorder.methods.on(period.first)
+        indicators = compute(await recorder.facts(period), method)
         governance = await self._governance()
         actions = governance.get("actions", [])
-        decision = decide(indicators, recorder.method, actions, today)
+        decision = decide(indicators, method, actions, today)
         shown = recorder.snapshot()
         last = shown.account.last
         return {
+            "at": recorder.now(),
             "period": period.id,
             "as_of": period.as_of,
-            "method": {"version": recorder.method.version, "status": recorder.method.status},
+            "method": {"version": method.version, "status": method.status},
             "status": decision.status,
             "title": TITLES[decision.status],
             "reasons": decision.reasons,
             "limits": decision.limits,
             "indicators": [
-                {**_plain(each), **_limit(recorder.method, id_)} for id_, each in indicators.items()
+                {**_plain(each), **_limit(method, id_)} for id_, each in indicators.items()
             ],
             "now": last.kind if last else "unknown",
             "selftest": {
@@ -120,11 +122,12 @@ class Door:
         }
 
     async def report(self, period: str, form: str, language: str) -> Mapping[str, Any]:
-        made = await self._record(period_of(period, self._recorder.today(), self._calendar))
+        of = period_of(period, self._recorder.today(), self._calendar)
+        made, method = await self._record(of), self._recorder.methods.on(of.first)
         name = f"filterd-{made['school_id']}-{period.replace('/', '-')}.{form}"
         if form == "json":
             return {"file": name, "record": made}
-        content = await asyncio.to_thread(self._laid_out, made, form, language)
+        content = await asyncio.to_thread(self._laid_out, made, method, form, language)
         return {"file": name, "content": base64.b64encode(content).decode("ascii")}
 
     async def summaries(self, first: str, last: str) -> Mapping[str, Any]:
@@ -205,13 +208,12 @@ class Door:
         recorder = self._recorder
         running = recorder.running()
         sources = Sources(
-            running.policy, await recorder.facts(period), recorder.method,
+            running.policy, await recorder.facts(period), recorder.methods.on(period.first),
             await self._governance(), self._calendar, recorder.today(),
         )  # fmt: skip
         return record.build(sources, recorder.key)
 
-    def _laid_out(self, made: Record, form: str, language: str) -> bytes:
-        method = self._recorder.method
+    def _laid_out(self, made: Record, method: Method, form: str, language: str) -> bytes:
         # 15 MiB of libraries that only whoever makes a report pays for
         from filterd.evidence.report import render, sheet
 

@@ -52,7 +52,7 @@ class Examiner:
         settings: Settings,
         store: EvidenceStore,
         school: School,
-        method: Method,
+        method: Callable[[], Method],
         own: Callable[[], tuple[Host, ...]] = paths.own_addresses,
     ) -> None:
         self._settings, self._store, self._school = settings, store, school
@@ -72,7 +72,7 @@ class Examiner:
         """Run the whole test and keep its counts; `turn` picks a part of the must-allow pack."""
         running = self._running()
         async with self._busy:
-            checks = plan(running.policy, running.taxonomy, self._method, turn)
+            checks = plan(running.policy, running.taxonomy, self._method(), turn)
             lanes = self.lanes()
             encrypted = self._encrypted()
             try:

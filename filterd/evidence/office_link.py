@@ -8,6 +8,7 @@ from there (`bundle.follow`).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import ssl
@@ -24,6 +25,7 @@ from filterd.evidence.bundle import Bundle, Root
 from filterd.evidence.canonical import canonical
 from filterd.evidence.courier import Office
 from filterd.evidence.signing import DeviceKey
+from filterd.evidence.versions import Versions, of_bundle
 
 TIMEOUT_S = 20.0
 PROOF = "proof"
@@ -64,6 +66,26 @@ class OfficeLink:
         self._folders, self._key, self._clock = folders, key, clock
         self._apply, self._ask = apply, ask
         self._etag = ""
+        self._versions: Versions | None = None
+        self._read = False
+
+    def versions(self) -> Versions | None:
+        """The method's versions in the bundle in use; None: there is none that can be used, and
+        what was gone by before goes on."""
+        if not self._read:
+            self._read = True
+            with contextlib.suppress(OSError, EvidenceError):
+                self._go_by(bundle.held((self._folders.state / "bundle.json").read_bytes()))
+        return self._versions
+
+    def _go_by(self, found: Bundle) -> str | None:
+        """Take the bundle's versions; what is wrong with them, if anything. An authority's names
+        must not wait because a method cannot be read, so the bundle is used all the same."""
+        try:
+            self._versions, self._read = of_bundle(found.method, found.methods), True
+        except EvidenceError as error:
+            return str(error)
+        return None
 
     @property
     def version(self) -> str | None:
@@ -72,7 +94,8 @@ class OfficeLink:
         return str(held) if held else None
 
     def told(self) -> dict[str, object] | None:
-        """Version, expiry and method of the bundle in use, for people; None: none is."""
+        """Version, expiry and method of the bundle in use, and why this box cannot go by that one
+        (`method_fault`, else None), for people; None: none is."""
         try:
             found = json.loads((self._folders.state / "in-use.json").read_bytes())
         except (OSError, ValueError):
@@ -163,8 +186,9 @@ class OfficeLink:
             if path.stem not in wanted:
                 path.unlink()
         _write(self._folders.state / "bundle.json", envelope)
+        self.versions()  # what an unreadable method of this bundle leaves in force
         told = {"day": day, "expires": found.expires.isoformat(), "method": found.method,
-                "version": found.version}  # fmt: skip
+                "method_fault": self._go_by(found), "version": found.version}  # fmt: skip
         _write(self._folders.state / "in-use.json", canonical(told))
         _write(self._folders.state / "version", str(found.version).encode())
 

@@ -24,12 +24,13 @@ from filterd.evidence.examiner import AT_ONCE, SCHEDULED, Examination, Examiner
 from filterd.evidence.exposure import Account
 from filterd.evidence.indicators import Facts, Period
 from filterd.evidence.meter import Meter
-from filterd.evidence.method import Method, load
+from filterd.evidence.method import Method
 from filterd.evidence.ports import Gathered, Running, School
 from filterd.evidence.records import Summary
 from filterd.evidence.selftest.tally import Counts
 from filterd.evidence.service_hours import ServiceHours
 from filterd.evidence.summary import decode
+from filterd.evidence.versions import InUse
 from filterd.policy.model import SchoolCalendar
 from filterd.storage.evidence import EvidenceStore, StoredSummary
 
@@ -62,11 +63,11 @@ class Recorder:
         self, settings: Settings, store: EvidenceStore, school: School, office: OfficeOf
     ) -> None:
         self._store, self._school, self._office = store, school, office
-        self.method: Method = load()
+        self.methods = InUse()
         self.key = signing.device_key(settings.state_dir / "keys")
         self.examiner = Examiner(settings, store, school, self.method)
         self.meter = Meter(store, school, self.examiner.lanes, self._hours)
-        self.daybook = Daybook(Desk(store, school, self.method, self.key))
+        self.daybook = Daybook(Desk(store, school, self.methods, self.key))
         self.courier = Courier(store, school.now)
         self._turn = 0
         self._shown = Snapshot(self.meter.account, None, None, 0, None)
@@ -106,7 +107,7 @@ class Recorder:
         running = self.running()
         checked = challenge.checked_nonce(nonce)
         now = self._school.now()
-        results = await self.examiner.ask(challenge.canaries(running, self.method, tier))
+        results = await self.examiner.ask(challenge.canaries(running, self.method(), tier))
         lists = self._shown.facts["lists"] if self._shown.facts else []
         record = challenge.answer(checked, now, running, lists, results)
         return self.key.sign(signing.CHALLENGE, canonical(record))
@@ -124,6 +125,10 @@ class Recorder:
     async def today_so_far(self) -> Summary:
         """Today's facts, not closed and not signed."""
         return await self.daybook.so_far(self.meter.account)
+
+    def method(self) -> Method:
+        """What judges the month of today."""
+        return self.methods.on(self.today())
 
     async def enrol(self, office: Office, code: str) -> str:
         """Make this device known at the office; the school id there."""

@@ -97,7 +97,7 @@ def _days(boxes: list[Box], month: str, envelope: bytes) -> Iterator[tuple[Any, 
     for box in boxes:
         for number in range(1, 31 if month[5:] != "02" else 29):
             yield (f"{month}-{number:02d}", box.key.id, first + number, box.school, "ab" * 32,
-                   f"{month}-28T00:00:00", 0, 0, envelope)  # fmt: skip
+                   f"{month}-28T00:00:00", 0, 0, envelope, "v0")  # fmt: skip
 
 
 def _sample(office: Office, today: date) -> dict[str, Any]:

@@ -6,105 +6,34 @@ import asyncio
 import json
 import shutil
 import subprocess
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
-from admin_ui.office import assess, create_app, enrolment, ingest, proof, publish, register
-from admin_ui.office.accounts import Accounts
-from admin_ui.office.database import Office
+from admin_ui.office import assess, enrolment, ingest, proof, publish, register
 from admin_ui.office.tables import assessments, proofs, summaries
 from filterd.evidence import courier
 from filterd.evidence.bundle import Entry
-from filterd.evidence.office_link import Folders, OfficeLink
 from filterd.lists import overlay
 from filterd.storage.database import open_database
 from filterd.storage.evidence import EvidenceStore, StoredSummary
 from filterd.wire.names import from_text
-from tests.lab.certificates import Authority
-from tests.lab.office_school import Box, Clock, days, entry, fresh_office
+from tests.lab.office_hub import Hub, open_hub, visit
+from tests.lab.office_school import Box, days, entry
 from tests.lab.private_postgres import free_port
 
 ZONE = "thu.so.example"
 
 
-@dataclass
-class Hub:
-    office: Office
-    clock: Clock
-    line: courier.Office
-    folder: Path
-    asked: list[str] = field(default_factory=list)
-    applied: int = 0
-    closed_after: int | None = None
-    """After so many summaries the office says 503, until this is None again."""
-
-    def link(self, box: Box, name: str = "school") -> OfficeLink:
-        async def apply() -> None:
-            self.applied += 1
-
-        async def ask(names: Sequence[str]) -> None:
-            self.asked += names
-
-        here = self.folder / name
-        folders = Folders(here / "office", here / "lists" / "office")
-        return OfficeLink(folders, box.key, self.clock, apply, ask)
-
-    def box(self, number: int = 1) -> Box:
-        school = entry(number)
-        register.load(self.office, [school], date(2026, 9, 1))
-        box = Box(school.id)
-        code = enrolment.new_code(self.office, school.id, "test")
-        assert asyncio.run(courier.enrol(self.line, code, box.key)) == school.id
-        return box
-
-
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
-    clock = Clock()
-    clock.to(date(2026, 11, 1))
-    office = fresh_office(tmp_path, clock)
-    accounts = Accounts(office)
-    authority = Authority(tmp_path)
-    pair = authority.issue("127.0.0.1", file="office")
-    app = create_app(office, accounts)
-    opened: list[Hub] = []
-    taking = app.wsgi_app
-
-    def sometimes_closed(environ: dict[str, Any], start: Any) -> Any:
-        limit = opened[0].closed_after
-        if limit is not None and environ["PATH_INFO"] == "/api/v1/summaries":
-            if limit == 0:
-                start("503 Service Unavailable", [("Content-Length", "0")])
-                return [b""]
-            opened[0].closed_after = limit - 1
-        return taking(environ, start)
-
-    app.wsgi_app = sometimes_closed  # type: ignore[method-assign]
-    tls = (str(pair.certificate), str(pair.key))
-    server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=tls)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    line = courier.Office(f"https://127.0.0.1:{server.server_port}", authority.file.read_text())
-    opened.append(Hub(office, clock, line, tmp_path))
-    yield opened[0]
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
-    accounts.close()
-
-
-def visit(hub: Hub, link: OfficeLink) -> tuple[int, str | None]:
-    done = asyncio.run(link.round(hub.line))
-    return done.version, done.error
+    with open_hub(tmp_path) as opened:
+        yield opened
 
 
 def test_a_name_added_by_the_office_is_in_the_schools_lists_after_one_visit(hub: Hub) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert, update
 
-from admin_ui.office import assess, enrolment, register
+from admin_ui.office import enrolment, methods, register
 from admin_ui.office.database import Office, default_url, open_office
 from admin_ui.office.register import Entry
 from admin_ui.office.tables import devices, efficacy, proofs, schools
@@ -94,7 +94,7 @@ def pin(office: Office, boxes: Iterable[Box], enrolled: str) -> None:
 
 def laboratory(office: Office) -> None:
     """The efficacy of the lists that all boxes here use, measured and good (I6)."""
-    method = assess.current_method()
+    method = methods.current(office)
     body = {
         "index": HASH, "recall": {each: [995, 1000] for each in method.efficacy},
         "vietnamese": {each: [100, 100] for each in method.efficacy}, "false_block": [1, 4000],

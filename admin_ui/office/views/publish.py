@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from flask import Blueprint, flash, g, render_template, request
+from flask import Blueprint, abort, flash, g, render_template, request
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 
-from admin_ui.office import assess, publish
+from admin_ui.office import exports, methods, publish
 from admin_ui.office.access import office, written
 from admin_ui.office.assess import reassess_index
 from admin_ui.office.database import upsert
@@ -39,7 +39,8 @@ def page() -> str:
         laboratory=laboratory, zone=publish.proof_zone(office()),
         today=office().today().isoformat(), floor=publish.more_floor(office()),
         catalogue=publish.catalogue_text(office()), categories=CATEGORIES,
-        locked=assess.current_method().locked(pupils=True),
+        locked=methods.current(office()).locked(pupils=True),
+        methods=sorted(methods.versions(office()).methods, key=lambda each: each.valid_from),
     )  # fmt: skip
 
 
@@ -109,6 +110,34 @@ def catalogue() -> Response:
         raise fields.FieldError(str(error)) from None
     _release("catalogue")
     return back()
+
+
+@bp.post("/method")
+def method() -> Response:
+    """A version of the method, from the first whole month after its date."""
+    try:
+        added = methods.add(office(), fields.text("text", 60_000, lines=True))
+    except EvidenceError as error:
+        raise fields.FieldError(_why_no_method(error)) from None
+    _release(f"method {added.version}")
+    return back()
+
+
+@bp.get("/method/<version>.yaml")
+def method_file(version: str) -> Response:
+    """A version as its file, to read and to start the next one from."""
+    text = methods.texts(office()).get(version)
+    if text is None:
+        abort(404)
+    return exports.attachment(text.encode(), "application/yaml", f"method-{version}.yaml")
+
+
+def _why_no_method(error: EvidenceError) -> str:
+    if error.code == "method_known":
+        return _("This version is there already and is never changed.")
+    if error.code == "method_begun":
+        return _("A version must begin on a day to come.")
+    return _("This is not a method: %(what)s", what=str(error))
 
 
 @bp.post("/laboratory")

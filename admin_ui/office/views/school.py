@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from flask import Blueprint, Response, abort, flash, render_template
@@ -9,7 +10,7 @@ from markupsafe import Markup
 from sqlalchemy import select, update
 from werkzeug.wrappers import Response as BaseResponse
 
-from admin_ui.office import enrolment, ingest, queries, register
+from admin_ui.office import enrolment, ingest, methods, queries, register
 from admin_ui.office.access import office, scope, written
 from admin_ui.office.navigation import month_wanted
 from admin_ui.office.tables import awareness, proofs, refusals, schools, summaries
@@ -42,6 +43,7 @@ def one(id: str) -> str:
         devices=enrolment.of_school(office(), id),
         refused=_rows(refusals, refusals.c.school == id, refusals.c.last.desc(), 20),
         kept=_kept(id, month),
+        method_titles={each.version: each.title for each in methods.versions(office()).methods},
         proofs=_rows(proofs, proofs.c.school == id, proofs.c.asked.desc(), 12),
         sessions=_rows(awareness, awareness.c.school == id, awareness.c.day.desc(), 12),
     )  # fmt: skip
@@ -55,9 +57,11 @@ def _kept(id: str, month: str) -> list[dict[str, Any]]:
     columns = [c for c in summaries.c if c.name != "envelope"]
     inside = (summaries.c.school == id, summaries.c.day >= f"{month}-01",
               summaries.c.day <= f"{month}-31")  # fmt: skip
-    return office().rows(
+    rows = office().rows(
         select(*columns).where(*inside).order_by(summaries.c.day.desc()).limit(KEPT_DAYS)
     )
+    expected = methods.versions(office()).on(date.fromisoformat(f"{month}-01")).version
+    return [{**row, "expected": expected} for row in rows]
 
 
 @bp.get("/<id>/<day>.json")

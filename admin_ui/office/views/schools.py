@@ -31,12 +31,13 @@ def wanted() -> Wanted:
         fields.text("gate", 5, required=False),
         before,
         scope(),
+        request.args.get("method") == "other",
     )
 
 
 def given() -> dict[str, str]:
     """The search, for links that keep it."""
-    keys = ("month", "text", "status", "commune", "gate", "silent")
+    keys = ("month", "text", "status", "commune", "gate", "silent", "method")
     return {key: request.args[key] for key in keys if request.args.get(key)}
 
 

@@ -285,7 +285,7 @@ async def test_the_running_day_counts_in_a_partial_month(
     period = Period.month("2026-11", as_of=recorder.today())
     facts = await recorder.facts(period)
     assert [day["day"] for day in facts.days] == ["2026-11-23", "2026-11-24", "2026-11-25"]
-    found = compute(facts, recorder.method)
+    found = compute(facts, recorder.method())
     assert found["I12"].verdict is Verdict.PASS
     assert found["I5b"].verdict is Verdict.UNMEASURED
 

@@ -184,12 +184,15 @@ def test_a_database_of_the_first_schema_is_brought_up(office: Office, clock: Clo
     with office.write() as connection:
         connection.execute(text("ALTER TABLE stale DROP COLUMN marked"))
         connection.execute(text("DROP INDEX assessments_seen"))
+        connection.execute(text("ALTER TABLE summaries DROP COLUMN method"))
+        connection.execute(text("ALTER TABLE assessments DROP COLUMN strange"))
         connection.execute(update(schema_version).values(number=1))
     url = office.engine.url.render_as_string(hide_password=False)
     again = open_office(url, office.state_dir, clock)
     mark_stale(again, "x")
     mark_stale(again, "x")
     assert again.rows(select(stale.c.marked)) == [{"marked": 1}]
+    assert again.rows(select(summaries.c.method)) == again.rows(select(assessments.c.strange)) == []
     again.engine.dispose()
 
 
@@ -207,10 +210,10 @@ def test_a_school_that_cannot_be_assessed_does_not_stop_the_others(
         ingest.take(office, box.day(date(2026, 11, 1)))
     whole = assess.assess
 
-    def stumbling(connection: object, at: Office, school: str, month: str) -> object:
-        if school == broken.school:
+    def stumbling(connection: object, at: Office, versions: object, key: object) -> object:
+        if key == (broken.school, "2026-11"):
             raise ValueError("something no check foresaw")
-        return whole(connection, at, school, month)  # type: ignore[arg-type]
+        return whole(connection, at, versions, key)  # type: ignore[arg-type]
 
     monkeypatch.setattr(assess, "assess", stumbling)
     assess.sweep_all(office)

@@ -14,6 +14,7 @@ import pytest
 from admin_ui.office import assess, ingest, register
 from admin_ui.office.access import ACCESS
 from admin_ui.office.database import Office
+from tests.lab.methods import v1
 from tests.lab.office_school import Box, Clock, days, enrolled_box, entry
 from tests.lab.office_site import Site, signed_in
 
@@ -183,3 +184,15 @@ def test_days_are_written_as_people_write_them(site: Site) -> None:
     assert "08/11/2026" in pages["/schools/VN-91-000001"]
     for path, text in pages.items():
         assert not re.search(r"\b\d{4}-\d\d-\d\d\b", text), path
+
+
+def test_a_version_of_the_method_is_added_on_the_page_and_its_file_is_there(site: Site) -> None:
+    site.client.set_cookie("filterd_language", "vi")
+    assert "phương pháp hợp lệ" in site.post("/publish/method", "/publish/", text="version: v1").text
+    site.post("/publish/method", "/publish/", text=v1("2030-01-01"))
+    assert "Phương pháp v1" in site.get("/publish/")
+    kept = site.client.get("/publish/method/v1.yaml")
+    assert kept.data.decode() == v1("2030-01-01").strip()
+    assert site.client.get("/publish/method/v9.yaml").status_code == 404
+    again = site.post("/publish/method", "/publish/", text=v1("2031-01-01"))
+    assert "không được sửa" in again.text

@@ -19,12 +19,12 @@ EVERYBODY = frozenset(SIMPLE)
 ROUTES = {
     EVERYBODY: "overview.page overview.chart communes.page schools.page schools.export school.one "
                "school.summary compare.page refusals.page awareness.page report.page report.pdf "
-               "publish.page account.page account.revoke",
+               "publish.page publish.method_file account.page account.revoke",
     frozenset({Role.INSPECTOR}): "audit.page audit.export",
     frozenset(): "school.code school.revoke school.annotate awareness.add awareness.remove "
                  "report.hand_in register.page register.load register.merge publish.add "
                  "publish.remove publish.release publish.laboratory publish.floor "
-                 "publish.catalogue people.page people.add "
+                 "publish.catalogue publish.method people.page people.add "
                  "people.change people.reset people.remove people.revoke",
 }  # fmt: skip
 _OPEN = """
