@@ -68,9 +68,9 @@ class Front:
         self.closing.append(self._fleet.stop)
         await self._fleet.launch()
         if settings.pair is not None:
-            from filterd.app import pair
+            from filterd.gateway import standing
 
-            pair.tell(settings.state_dir / "run", pair.Standing())  # until they have compared
+            standing.tell(settings.state_dir / "run", standing.Standing())  # until compared
         from filterd.app.opening import open_policy
 
         self._live = await open_policy(settings, self._publish)

@@ -1,13 +1,13 @@
-"""Two boxes with one policy: this one's line to the other, and what keepalived is told about it.
+"""Two boxes that answer alike: this one's line to the other, and what keepalived is told about it.
 
-Each box serves its policy signed and asks for the other's; the newer one (`gateway.pair`) is taken
-through the same door as an edit: checked, its expectations held, stored, swapped.
+Each box serves its policy, its lists (`pair_lists`) and the office's bundle, signed, and asks for
+the other's; the newer one (`gateway.pair`) is taken through the same door as an edit: checked, its
+expectations held, stored, swapped.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import ssl
 from dataclasses import dataclass
@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from filterd import tasks
+from filterd.app.pair_lists import SharedLists
 from filterd.config import PairSettings
 from filterd.control.owner import Owner
 from filterd.errors import FilterdError
 from filterd.evidence import signing
-from filterd.gateway import pair, pair_link
+from filterd.evidence.office_link import OfficeLink
+from filterd.gateway import pair, pair_link, pair_lists
 from filterd.gateway.pair import Copy, PairError, Version
+from filterd.gateway.standing import Standing, tell
 from filterd.live import LivePolicy
 from filterd.storage.revisions import Edit
 
@@ -29,41 +32,33 @@ EVERY_S = 2.0
 _ALONE_AFTER = 3
 """Rounds without an answer until this box counts as the only one."""
 _VALUE = "pair"
-BEHIND, REPORT = "pair-behind", "pair.json"
+_OFFICE_KIND, _NO_HASH = "pair-office", "0" * 64
 
 
-@dataclass(slots=True)
-class Standing:
-    """How this box stands to the other: `state` is same, alone, refused or unknown."""
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What both boxes answer by besides the policy."""
 
-    state: str = "unknown"
-    problem: str = ""
-    silent: int = 0
-
-    @property
-    def behind(self) -> bool:
-        """Whether the other one should answer first."""
-        return self.state in ("unknown", "refused")
-
-
-def tell(folder: Path, standing: Standing) -> None:
-    """Write it down for keepalived (`gateway.keepalived`) and for `filterd doctor`."""
-    body = {"state": standing.state, "problem": standing.problem}
-    (folder / REPORT).write_text(json.dumps(body, ensure_ascii=False), "utf-8")
-    (folder / BEHIND).write_text(f"{int(standing.behind)}\n", "ascii")
+    lists: SharedLists
+    office: OfficeLink
 
 
 class PairLine:
     """From `start` to `stop`, when the settings name another box."""
 
-    def __init__(self, owner: Owner, live: LivePolicy, settings: PairSettings) -> None:
+    def __init__(
+        self, owner: Owner, live: LivePolicy, settings: PairSettings, share: Shares
+    ) -> None:
         self._owner, self._live, self._settings = owner, live, settings
+        self._lists, self._office = share.lists, share.office
         self._run = owner.settings.state_dir / "run"
         keys = owner.settings.state_dir / "keys"
         self._key = signing.device_key(keys)
         own = pair_link.make_certificate(self._key.private, keys)
         self._files = (own, keys / signing.KEY_FILE)
-        self._door = pair_link.Door(self._serve)
+        serve = {pair_link.POLICY: self._serve, pair_link.LISTS: self._serve_lists,
+                 pair_link.OFFICE: self._serve_office}  # fmt: skip
+        self._door = pair_link.Door(serve, self._lists.find)
         self._lock = asyncio.Lock()
         self._pinned: tuple[bytes, ssl.SSLContext] | None = None
         self._standing = Standing()
@@ -88,7 +83,7 @@ class PairLine:
             except PairError as error:
                 self._refused(str(error))
             except FilterdError as error:
-                self._refused(f"the other box's policy is not taken: {error}")
+                self._refused(f"what the other box has is not taken: {error}")
             except (OSError, TimeoutError) as error:
                 self._unanswered(str(error) or "no answer")
             if before != (self._standing.state, self._standing.problem):
@@ -99,12 +94,44 @@ class PairLine:
     async def _round(self) -> None:
         public, tls = await self._pin()
         peer = self._settings.peer
-        have = await self._version()
-        envelope = await pair_link.fetch(peer.host, peer.port, tls, have)
-        if envelope:
+        other = pair_link.Other(peer.host, peer.port, tls)
+        if envelope := await pair_link.fetch(other, await self._version()):
             signed = signing.decode(envelope, pair.LIMIT_BYTES)
             await self._take(pair.decode(signing.verify(signed, public, pair.KIND)))
+        await self._round_lists(public, other)
+        await self._round_office(public, other)
         self._standing = Standing("same")
+
+    async def _round_lists(self, public: bytes, other: pair_link.Other) -> None:
+        have = await self._lists.version()
+        envelope = await pair_link.fetch(other, have, pair_link.LISTS)
+        if not envelope:
+            return
+        signed = signing.decode(envelope, pair.LIMIT_BYTES)
+        sent = pair_lists.decode(signing.verify(signed, public, pair_lists.KIND))
+
+        async def bring(place: str, digest: str, into: Path) -> None:
+            await pair_link.fetch_piece(other, place, digest, into)
+
+        await self._lists.take(sent, bring)
+
+    async def _round_office(self, public: bytes, other: pair_link.Other) -> None:
+        """The office's bundle counts by the office's own version, whichever box has the line."""
+        have = Version(int(self._office.version or 0), _NO_HASH)
+        if envelope := await pair_link.fetch(other, have, pair_link.OFFICE):
+            signed = signing.decode(envelope, pair.LIMIT_BYTES)
+            await self._office.take(signing.verify(signed, public, _OFFICE_KIND))
+        await self._office.next_day()
+
+    async def _serve_lists(self, theirs: Version) -> bytes:
+        mine = await self._lists.current()
+        if mine.version <= theirs:
+            return b""
+        return self._key.sign(pair_lists.KIND, pair_lists.encode(mine)).encode()
+
+    async def _serve_office(self, theirs: Version) -> bytes:
+        carried = await asyncio.to_thread(self._office.carried, theirs.generation)
+        return b"" if carried is None else self._key.sign(_OFFICE_KIND, carried).encode()
 
     async def _pin(self) -> tuple[bytes, ssl.SSLContext]:
         """The other box's key as its certificate is now; the door opens with the first one."""

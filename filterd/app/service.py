@@ -22,7 +22,8 @@ from filterd.app.list_facts import ListFacts
 from filterd.app.lookup import Lookup
 from filterd.app.methods import Methods, Parts
 from filterd.app.office import OfficeLine
-from filterd.app.pair import PairLine
+from filterd.app.pair import PairLine, Shares
+from filterd.app.pair_lists import SharedLists
 from filterd.app.presence import PresenceWatch
 from filterd.app.readings import Readings
 from filterd.app.refreshing import refresher
@@ -87,11 +88,12 @@ class Service:
         self._closing.append(spawn(keeper.run(), "lists.refresher").cancel)
         await evidence.start()
         self._closing.append(evidence.stop)
+        line = OfficeLine(evidence.recorder, keeper, owner, live)
         if settings.pair is not None:
-            other = PairLine(owner, live, settings.pair)
+            share = Shares(SharedLists(owner, keeper), line.link)
+            other = PairLine(owner, live, settings.pair, share)
             other.start()
             self._closing.append(other.stop)
-        line = OfficeLine(evidence.recorder, keeper, owner, live)
         evidence.bundle_of(line.link)
         line.start()
         self._closing.append(line.stop)

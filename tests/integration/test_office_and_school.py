@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from admin_ui.office import assess, enrolment, ingest, proof, publish, register
 from admin_ui.office.tables import assessments, proofs, summaries
+from filterd.errors import EvidenceError
 from filterd.evidence import courier
 from filterd.evidence.bundle import Entry
 from filterd.lists import overlay
@@ -88,6 +89,29 @@ def test_a_rotated_release_key_is_followed_and_the_old_one_is_dead(hub: Hub) -> 
     publish.release(hub.office, "test", "three")
     assert visit(hub, link) == (3, None)
     assert visit(hub, hub.link(box, "new-box")) == (3, None)
+
+
+def test_the_other_of_two_boxes_answers_by_the_same_bundle(hub: Hub) -> None:
+    """Only the first has the line to the office; the second takes what the first has in use."""
+    first, second = hub.link(hub.box()), hub.link(Box("79002"), "second")
+    publish.add(hub.office, Entry("cam.example", "12/CV", "PA05", "2026-11-01", "2026-11-05"), "t")
+    publish.release(hub.office, "test", "one")
+    assert first.carried(0) is None
+    assert visit(hub, first) == (1, None)
+    carried = first.carried(0)
+    assert carried is not None and first.carried(1) is None
+    assert asyncio.run(second.take(carried)) == 1 and second.version == "1"
+    names = hub.folder / "second" / "lists" / "office" / "authority.txt"
+    assert "cam.example" in names.read_text()
+    assert asyncio.run(second.take(carried)) == 1  # twice is once
+    for bad in (b"", b"{}", carried.replace(b"cam.example", b"xau.example")):
+        with pytest.raises(EvidenceError):
+            asyncio.run(hub.link(Box("79003"), "third").take(bad))
+    hub.clock.to(date(2026, 11, 6))
+    assert asyncio.run(second.next_day())
+    assert "cam.example" not in names.read_text()
+    hub.clock.now += timedelta(days=100)  # expired: it stays in use on the first, so on the second
+    assert asyncio.run(hub.link(Box("79004"), "fourth").take(carried)) == 1
 
 
 @dataclass
