@@ -7,37 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser
 
 from filterd.control.client import ControlError
 from tests.e2e.console.conftest import School, add_person, sign_in
 from tests.e2e.console.test_console_screens import CONSOLE, PORTAL
+from tests.e2e.hostile import SCRIPTS, watched
 from tests.lab.packets import query
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
-SCRIPTS = (
-    "<img src=x onerror=alert(1)>", "<script>alert(1)</script>", '"><svg onload=alert(1)>',
-    "'-alert(1)-'", "{{7*7}}", "javascript:alert(1)", "</title><script>alert(1)</script>",
-)  # fmt: skip
-REPORT = """document.addEventListener('securitypolicyviolation', event =>
-    console.error('Content Security Policy: ' + event.violatedDirective))"""
-
-
-@contextlib.contextmanager
-def watched(browser: Browser, complaints: list[str]) -> Iterator[BrowserContext]:
-    """A visitor whose every dialog, page error and policy report is written down."""
-    made = browser.new_context(locale="vi-VN")
-    made.add_init_script(REPORT)
-    made.on("weberror", lambda error: complaints.append(str(error.error)))
-    made.on("console", lambda message: complaints.append(message.text)
-            if "Content Security Policy" in message.text else None)  # fmt: skip
-    made.on("dialog", lambda dialog: (complaints.append(f"dialog {dialog.message}"),
-                                      dialog.dismiss()))  # fmt: skip
-    yield made
-    made.close()
 
 
 def ask_hostile_names(school: School) -> None:
