@@ -45,7 +45,7 @@ format: $(VENV)/.installed-dev  ## put the code into its form
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed-dev  ## filterd beside its peers in one run (BENCH_ARGS="--json --quick")
-	@./tests/prepare dnsdist pdns-recursor
+	@./tests/prepare dnsdist pdns-recursor nghttp2-client
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 conformance: $(VENV)/.installed-dev  ## filterd beside its peers, property by property → docs/conformance.md

@@ -68,7 +68,7 @@ def stub(folder: Path) -> Iterator[int]:
     folder.mkdir(parents=True, exist_ok=True)
     program, port = folder / "stub", free_port()
     source = Path(__file__).with_name("stub.c")
-    subprocess.run(["gcc", "-O2", "-o", str(program), str(source)], check=True, timeout=60)
+    subprocess.run(["gcc", "-O2", "-pthread", "-o", str(program), str(source)], check=True, timeout=60)
     command = ["taskset", "-c", str(LOAD_CORE), str(program), str(port)]
     with subprocess.Popen(command) as process:
         try:

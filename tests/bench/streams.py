@@ -6,11 +6,11 @@ Every server gets the same certificate and, for each transport, a port of its ow
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.bench import servers
-from tests.bench.load import Shot, dnsperf
+from tests.bench.load import Shot, dnsperf, h2load
 from tests.bench.peers import PEERS, Peer
 from tests.bench.servers import Running
 from tests.bench.workload import Workload
@@ -83,12 +83,18 @@ def _filterd(
 
 
 def measure(
-    folder: Path, work: Workload, upstream: int, rounds: int, seconds: float
+    folder: Path,
+    work: Workload,
+    upstream: int,
+    rounds: int,
+    seconds: float,
+    modes: Sequence[str] = MODES,
 ) -> dict[str, dict[str, list[Shot]]]:
     """Shots by server and transport, in turns."""
     folder.mkdir(parents=True, exist_ok=True)
     pair = Authority(folder).issue("localhost", "127.0.0.1", file="bench")
     found: dict[str, dict[str, list[Shot]]] = {}
+    names = [line.split()[0] for line in work.warm.read_text("ascii").splitlines()]
     with contextlib.ExitStack() as on:
         running = [on.enter_context(_filterd(folder / "filterd", work, upstream, pair))]
         running += [
@@ -96,12 +102,16 @@ def measure(
             for peer in PEERS
             if peer.program in _EXTENDED and peer.installed_version() is not None
         ]
+        def shot(one: Running, port: int, mode: str, length: float) -> Shot:
+            if mode == "doh":
+                return h2load(port, names, one.pids(), folder, seconds=length)
+            return dnsperf(port, work.queries["cached"], one.pids(), seconds=length, mode=mode)
+
         for one, ports in running:
-            dnsperf(ports["tcp"], work.warm, one.pids(), seconds=2, rate=5000)
-        for mode in MODES * rounds:
+            for mode in modes:  # dnsdist keeps an answer for the transport that asked
+                shot(one, ports[mode], mode, 2)
+        for mode in [*modes] * rounds:
             for one, ports in running:
-                taken = dnsperf(
-                    ports[mode], work.queries["cached"], one.pids(), seconds=seconds, mode=mode
-                )
+                taken = shot(one, ports[mode], mode, seconds)
                 found.setdefault(one.title, {}).setdefault(mode, []).append(taken)
     return found

@@ -1,16 +1,19 @@
 /* A stub upstream for benchmarks: answers every question at once, so that it is never the limit.
  *
  * A -> 198.18.x.y, AAAA -> 2001:db8::x, anything else -> NODATA with an SOA; TTL 3600. The answer
- * depends on the name alone. UDP only: no answer exceeds 512 octets. usage: stub PORT
+ * depends on the name alone. UDP, and TCP for peers that ask as they were asked: a thread for each
+ * connection. usage: stub PORT
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { BATCH = 64, SIZE = 1024 };
 
@@ -63,6 +66,39 @@ static size_t answer(const uint8_t *in, size_t length, uint8_t *out) {
     return size;
 }
 
+/* Serve one connection until it ends or says something else than framed queries. */
+static void *serve(void *given) {
+    int fd = (int)(intptr_t)given;
+    uint8_t head[2], query[SIZE], reply[SIZE + 2];
+    while (recv(fd, head, 2, MSG_WAITALL) == 2) {
+        ssize_t length = head[0] << 8 | head[1];
+        if (length > SIZE - 64 || recv(fd, query, length, MSG_WAITALL) != length) break;
+        size_t size = answer(query, length, reply + 2);
+        put16(reply, size);
+        if (!size || send(fd, reply, size + 2, MSG_NOSIGNAL) < 0) break;
+    }
+    close(fd);
+    return NULL;
+}
+
+static void *accept_all(void *given) {
+    pthread_t thread;
+    for (;;) {
+        int fd = accept((int)(intptr_t)given, NULL, NULL);
+        if (fd >= 0 && !pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd))
+            pthread_detach(thread);
+    }
+}
+
+/* Listen on the same TCP port; 0 when it could not. */
+static int listen_too(const struct sockaddr_in *self) {
+    pthread_t thread;
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, (const void *)self, sizeof *self) || listen(fd, 128)) return 0;
+    return !pthread_create(&thread, NULL, accept_all, (void *)(intptr_t)fd);
+}
+
 int main(int argc, char **argv) {
     struct sockaddr_in self = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_storage from[BATCH];
@@ -73,6 +109,7 @@ int main(int argc, char **argv) {
     self.sin_port = htons(atoi(argv[1]));
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &one, sizeof one);
     if (bind(fd, (void *)&self, sizeof self)) return perror("bind"), 1;
+    if (!listen_too(&self)) perror("TCP");
     for (;;) {
         int sent = 0, ready;
         for (int i = 0; i < BATCH; i++) {
