@@ -11,6 +11,7 @@ MORE = (
     "forward_send",
     "drain_object",
     "forward_events",
+    "frames_object",
     "forward_object",
     "forward_take",
     "memo_object",

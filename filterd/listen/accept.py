@@ -6,28 +6,15 @@ Owns the limits of reliability: so many in all, so many per client. Knows no DNS
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from typing import cast
 
 from filterd.tasks import spawn
 
-HANDSHAKE_SECONDS = 5.0
 PAUSE_SECONDS = 0.1
 """How long nothing is accepted when the process is out of descriptors."""
-
-
-def cut(transport: asyncio.BaseTransport) -> None:
-    """End a connection at once, also one that is over already.
-
-    Python 3.11.2 (Debian 12) raises from `abort` of a TLS transport that was closed twice.
-    """
-    with contextlib.suppress(AttributeError):
-        cast(asyncio.Transport, transport).abort()
 
 
 class Gate:
@@ -57,19 +44,6 @@ class Gate:
         self._open[client] -= 1
         if self._open[client] <= 0:
             del self._open[client]
-
-
-class Connection(asyncio.Protocol):
-    """A protocol that tells when it is over; `client` is its peer in 16 octets."""
-
-    def __init__(self, client: bytes) -> None:
-        self.client = client
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The base's part of the end: whoever overrides it calls it."""
-        if not self.over.done():
-            self.over.set_result(None)
 
 
 Serve = Callable[[socket.socket, bytes], Awaitable[None]]
@@ -118,21 +92,6 @@ class Acceptor:
         finally:
             accepted.close()
             self._gate.leave(client)
-
-
-async def secured(
-    protocol: asyncio.Protocol, accepted: socket.socket, context: ssl.SSLContext
-) -> asyncio.WriteTransport:
-    """The accepted socket after its handshake; raises OSError or TimeoutError without one."""
-    accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    transport, _protocol = await asyncio.get_running_loop().connect_accepted_socket(
-        lambda: protocol,
-        accepted,
-        ssl=context,
-        ssl_handshake_timeout=HANDSHAKE_SECONDS,
-        ssl_shutdown_timeout=1.0,
-    )
-    return cast(asyncio.WriteTransport, transport)
 
 
 def packed(host: str) -> bytes:

@@ -15,7 +15,8 @@ from pathlib import Path
 from filterd.listen.accept import Acceptor, Gate
 from filterd.listen.certificate import Certificate
 from filterd.listen.designation import designation
-from filterd.listen.https import Answerer, https_server
+from filterd.listen.frames import Answerer
+from filterd.listen.https import https_server
 from filterd.listen.tls import Streams, dot_server
 
 REFRESH_SECONDS = 5.0

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-from typing import Protocol, cast
+from typing import Protocol
 
-from filterd.listen.accept import Connection, Serve, cut, secured
+from filterd.listen.accept import Serve
+from filterd.listen.carrier import Buffers, Carrier
 from filterd.listen.certificate import Certificate, server_name
+from filterd.listen.frames import Answerer
 from filterd.listen.http1 import Http1
 from filterd.listen.http2 import Http2
 from filterd.listen.http_dns import Request, Response, answer, read_request
@@ -27,15 +28,6 @@ PAD_BLOCK = 468
 """Block size of padded responses (RFC 8467 §4.1)."""
 MAX_UNSENT = 262_144
 """Octets a client may leave unread before it is cut off."""
-
-
-class Answerer(Protocol):
-    """What of the handler a listener uses."""
-
-    def try_answer(
-        self, wire: bytes, address: bytes, now: float, via: Via, token: object = None
-    ) -> bytes | None:
-        """The response, or None: dropped, or sent later as `via.send(response, token)`."""
 
 
 class Session(Protocol):
@@ -57,42 +49,49 @@ class Session(Protocol):
         """Give up what began before this time."""
 
 
-class HttpsConnection(Connection):
-    """One client's connection."""
+class Https:
+    """The session of one client's connection."""
 
     def __init__(self, client: bytes, handler: Answerer, certificate: Certificate) -> None:
-        super().__init__(client)
+        self.client = client
         self._handler, self._certificate = handler, certificate
         self._loop = asyncio.get_running_loop()
         self._session: Session | None = None
-        self._transport: asyncio.Transport | None = None
+        self._carrier: Carrier | None = None
         self._named: str | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._last = 0.0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def begin(self, carrier: Carrier) -> None:
         """TLS is up: ALPN says which HTTP, the server name perhaps which device."""
-        self._transport = cast(asyncio.Transport, transport)
-        tls = cast(ssl.SSLObject, transport.get_extra_info("ssl_object"))
-        self._named = self._certificate.device(server_name(tls))
-        version = Http2 if tls.selected_alpn_protocol() == "h2" else Http1
+        self._carrier = carrier
+        self._named = self._certificate.device(server_name(carrier.tls))
+        chosen = carrier.tls.selected_alpn_protocol() if carrier.tls is not None else None
+        version = Http2 if chosen == "h2" else Http1
         self._session = version(self._write, self._asked)
         self._last = self._loop.time()
         self._tick = self._loop.call_later(TICK_SECONDS, self._on_tick)
 
-    def data_received(self, data: bytes) -> None:
+    def receive(self, octets: memoryview) -> None:
         """Feed the session; it calls `_asked` for each whole request."""
         if self._session is not None:
             self._last = self._loop.time()
-            self._session.receive(data, self._last)
+            self._session.receive(bytes(octets), self._last)
             self._close_if_dead()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def hold(self, full: bool) -> None:
+        """What the client leaves unread is bounded in `_write`."""
+
+    def end(self) -> None:
+        """The client says no more: in HTTP nobody waits for an answer then."""
+        if self._carrier is not None:
+            self._carrier.close()
+
+    def over(self) -> None:
         """Late answers find no session any more."""
         self._session = None
         if self._tick is not None:
             self._tick.cancel()
-        super().connection_lost(exc)
 
     def _asked(self, key: int, request: Request) -> None:
         asked = read_request(request)
@@ -116,38 +115,35 @@ class HttpsConnection(Connection):
             self._session.respond(key, response)
 
     def _write(self, octets: bytes) -> None:
-        if self._transport is None or self._transport.is_closing():
+        if self._carrier is None:
             return
-        self._transport.write(octets)
-        if self._transport.get_write_buffer_size() > MAX_UNSENT:
-            self._transport.abort()
+        self._carrier.write(octets)
+        if self._carrier.unsent > MAX_UNSENT:
+            self._carrier.abort()
 
     def _on_tick(self) -> None:
-        if self._session is None or self._transport is None:
+        if self._session is None or self._carrier is None:
             return
         now = self._loop.time()
         self._session.expire(now - REQUEST_SECONDS)
         if not self._session.busy and now - self._last > IDLE_SECONDS:
-            self._transport.close()
+            self._carrier.close()
         else:
             self._tick = self._loop.call_later(TICK_SECONDS, self._on_tick)
         self._close_if_dead()
 
     def _close_if_dead(self) -> None:
-        if self._session is not None and self._session.dead and self._transport is not None:
-            self._transport.close()
+        if self._session is not None and self._session.dead and self._carrier is not None:
+            self._carrier.close()
 
 
 def https_server(handler: Answerer, certificate: Certificate) -> Serve:
     """What an `Acceptor` does with each client of a DoH socket."""
     context = certificate.context(*ALPN)
+    buffers = Buffers()
 
     async def serve(accepted: socket.socket, client: bytes) -> None:
-        connection = HttpsConnection(client, handler, certificate)
-        transport = await secured(connection, accepted, context)
-        try:
-            await connection.over
-        finally:
-            cut(transport)
+        session = Https(client, handler, certificate)
+        await Carrier(session, buffers, context).serve(accepted)
 
     return serve

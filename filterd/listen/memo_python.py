@@ -12,6 +12,7 @@ from filterd.resolve.memo import LINEAGE, MAX_TTLS, NO_TALLY
 from filterd.resolve.source import network_of
 
 DATAGRAM = 4096
+FRAMES_MOST = 65_536
 NETWORKS = 4096
 NETWORK_SHARE = 4
 
@@ -199,6 +200,23 @@ class PythonMemo:
         if len(source) != 16 or not 0 <= transport < 4:
             raise ValueError("no such source or transport")
         return self.answer(query, source, time.monotonic_ns() // 1_000_000, transport)
+
+    def repeat_frames(
+        self, octets: bytes | memoryview, source: bytes, transport: int, /
+    ) -> tuple[bytes, int]:
+        if not transport:
+            raise ValueError("no such source or transport")
+        answers, at = bytearray(), 0
+        while at + 2 <= len(octets) and len(answers) < FRAMES_MOST:
+            end = at + 2 + int.from_bytes(octets[at : at + 2], "big")
+            if end > len(octets):
+                break
+            reply = self.repeat(bytes(octets[at + 2 : end]), source, transport)
+            if reply is None:
+                break
+            answers += len(reply).to_bytes(2, "big") + reply
+            at = end
+        return bytes(answers), at
 
     def answer(self, query: bytes, address: bytes, now_ms: int, transport: int = 0) -> bytes | None:
         """The response to a plain query of a known source, or None: the handler's to answer."""

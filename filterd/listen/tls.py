@@ -1,52 +1,45 @@
 """DNS over TLS for clients: the certificate in front of the same streams as plain TCP (RFC 7858).
 
-Owns the handshake and the device token of the server name; frames and limits of a stream are
-`tcp`'s.
+Owns the device token of the server name; the handshake is `carrier`'s, frames and limits of a
+stream are `tcp`'s.
 """
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
-from typing import Protocol, cast
+from collections.abc import Callable
+from typing import Protocol
 
-from filterd.listen.accept import Serve, cut, secured
+from filterd.listen.accept import Serve
 from filterd.listen.certificate import Certificate, server_name
 from filterd.metrics import layout
 
 ALPN = "dot"
-READ_BYTES = 131_072
 
 
 class Streams(Protocol):
     """What of `tcp.StreamServer` is used here."""
 
-    async def serve_stream(
+    async def serve(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        accepted: socket.socket,
         address: bytes,
         transport: int,
-        device: str | None = None,
+        context: ssl.SSLContext | None,
+        device_of: Callable[[ssl.SSLObject | None], str | None] | None,
     ) -> None:
-        """Answer on this connection until it ends, then close it."""
+        """Answer on this connection until it ends; returns with it closed."""
 
 
 def dot_server(streams: Streams, certificate: Certificate) -> Serve:
     """What an `Acceptor` does with each client of a DoT socket."""
     context = certificate.context(ALPN)
 
+    def device_of(tls: ssl.SSLObject | None) -> str | None:
+        return certificate.device(server_name(tls))
+
     async def serve(accepted: socket.socket, client: bytes) -> None:
-        reader = asyncio.StreamReader(limit=READ_BYTES)
-        protocol = asyncio.StreamReaderProtocol(reader)
-        transport = await secured(protocol, accepted, context)
-        writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
-        session = cast(ssl.SSLObject, transport.get_extra_info("ssl_object"))
-        device = certificate.device(server_name(session))
-        try:
-            await streams.serve_stream(reader, writer, client, layout.DOT, device)
-        finally:
-            cut(transport)
+        await streams.serve(accepted, client, layout.DOT, context, device_of)
 
     return serve

@@ -54,6 +54,12 @@ class Memo(Protocol):
         Over a stream (`transport` as in `metrics.layout`) nothing is limited or too long.
         """
 
+    def repeat_frames(
+        self, octets: bytes | memoryview, source: bytes, transport: int, /
+    ) -> tuple[bytes, int]:
+        """The same for the frames with which a stream's `octets` begin: (framed answers, octets
+        used), up to the first frame that is not whole or the handler's, or 64 KiB of answers."""
+
     def place(self, source: bytes, rules: int, tag: int, rate: float, burst: float, /) -> None:
         """Remember that `source` is under `rules`; `tag` (0–63) marks it in distinct counts.
 

@@ -68,20 +68,23 @@ def dnsperf(
     seconds: float = 5.0,
     rate: int | None = None,
     mode: str = "udp",
+    passes: int = 0,
 ) -> Shot:
     """Run dnsperf once, pinned to the load core; `rate` bounds it and keeps every latency.
 
-    `mode` is how it asks: udp, tcp, dot or doh.
+    `mode` is how it asks: udp, tcp or dot. With `passes` it ends when it has asked everything so
+    often, however long that takes.
     """
     command = [
         "taskset", "-c", str(LOAD_CORE), "dnsperf", "-s", "127.0.0.1", "-p", str(port),
-        "-d", str(queries), "-l", str(seconds), "-c", "8", "-q", "256", "-t", "2", "-b", "2048",
-        "-f", "inet", "-m", mode,
+        "-d", str(queries), "-c", "8", "-q", "256", "-t", "2", "-b", "2048", "-f", "inet",
+        "-m", mode,
     ]  # fmt: skip
+    command += ["-n", str(passes)] if passes else ["-l", str(seconds)]
     if rate:
         command += ["-Q", str(rate), "-v"]
     before = cpu_seconds(pids)
-    text = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30).stdout
+    text = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60).stdout
     spent = cpu_seconds(pids) - before
     sent = _number(r"Queries sent:\s+(\d+)", text)
     done = _number(r"Queries completed:\s+(\d+)", text)
@@ -100,9 +103,10 @@ def dnsperf(
 
 
 def h2load(
-    port: int, names: Sequence[str], pids: Sequence[int], folder: Path, *, seconds: float = 5.0
+    port: int, names: Sequence[str], pids: Sequence[int], folder: Path, *, seconds: float = 0.0
 ) -> Shot:
-    """DoH by GET from nghttp2's own load generator, pinned to the load core.
+    """DoH by GET from nghttp2's own load generator, pinned to the load core; without `seconds`
+    every name twice.
 
     dnsperf loses answers whose frames come apart and then waits for them (its issue 240).
     """
@@ -112,16 +116,18 @@ def h2load(
             wire = b"\0\0\1\0\0\1\0\0\0\0\0\0" + _labels(name) + b"\0\0\1\0\1"
             text = base64.urlsafe_b64encode(wire).decode().rstrip("=")
             out.write(f"https://127.0.0.1:{port}/dns-query?dns={text}\n")
-    command = [
-        "taskset", "-c", str(LOAD_CORE), "h2load", "-c", "8", "-m", "32", "-t", "1",
-        "-D", f"{seconds * 1000:.0f}ms", "-i", str(targets),
-    ]  # fmt: skip
+    length = (
+        ["-c", "8", "-D", f"{seconds * 1000:.0f}ms"] if seconds else ["-n", f"{2 * len(names)}"]
+    )
+    command = ["taskset", "-c", str(LOAD_CORE), "h2load", *length, "-m", "32", "-i", str(targets)]
     before = cpu_seconds(pids)
-    text = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30).stdout
+    text = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60).stdout
     spent = cpu_seconds(pids) - before
     done = _number(r"(\d+) 2xx", text)
     failed = sum(_number(pattern, text) for pattern in (r"(\d+) failed", r"(\d+) 4xx"))
-    return Shot(int(done + failed), int(failed), done / seconds, spent / max(done, 1) * 1e6, "")
+    return Shot(
+        int(done + failed), int(failed), done / (seconds or 1), spent / max(done, 1) * 1e6, ""
+    )
 
 
 def _labels(name: str) -> bytes:

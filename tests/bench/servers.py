@@ -16,6 +16,7 @@ import yaml
 
 from tests.bench.load import LOAD_CORE, SERVER_CORE, children, memory_mib
 from tests.bench.peers import Peer
+from tests.lab.running import free_ports
 
 ROOT = Path(__file__).parents[2]
 NXDOMAIN = 3
@@ -43,10 +44,8 @@ class Running:
 
 
 def free_port() -> int:
-    """A UDP port of 127.0.0.1 that nobody holds now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nobody holds now, neither for UDP nor for TCP."""
+    return free_ports(1)[0]
 
 
 def ask(port: int, name: str, wait: float = 0.05) -> int | None:
@@ -68,7 +67,8 @@ def stub(folder: Path) -> Iterator[int]:
     folder.mkdir(parents=True, exist_ok=True)
     program, port = folder / "stub", free_port()
     source = Path(__file__).with_name("stub.c")
-    subprocess.run(["gcc", "-O2", "-pthread", "-o", str(program), str(source)], check=True, timeout=60)
+    build = ["gcc", "-O2", "-pthread", "-o", str(program), str(source)]
+    subprocess.run(build, check=True, timeout=60)
     command = ["taskset", "-c", str(LOAD_CORE), str(program), str(port)]
     with subprocess.Popen(command) as process:
         try:

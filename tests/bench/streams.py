@@ -102,14 +102,18 @@ def measure(
             for peer in PEERS
             if peer.program in _EXTENDED and peer.installed_version() is not None
         ]
+
         def shot(one: Running, port: int, mode: str, length: float) -> Shot:
             if mode == "doh":
                 return h2load(port, names, one.pids(), folder, seconds=length)
             return dnsperf(port, work.queries["cached"], one.pids(), seconds=length, mode=mode)
 
-        for one, ports in running:
-            for mode in modes:  # dnsdist keeps an answer for the transport that asked
-                shot(one, ports[mode], mode, 2)
+        for one, ports in running:  # dnsdist keeps an answer for the transport that asked
+            for mode in modes:
+                if mode == "doh":
+                    h2load(ports[mode], names, one.pids(), folder)
+                else:
+                    dnsperf(ports[mode], work.warm, one.pids(), mode=mode, passes=2)
         for mode in [*modes] * rounds:
             for one, ports in running:
                 taken = shot(one, ports[mode], mode, seconds)

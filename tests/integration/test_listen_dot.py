@@ -7,13 +7,14 @@ import contextlib
 import shutil
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import dns.message
 import pytest
 from dnslib import DNSRecord
 
+from filterd.listen import carrier
 from filterd.listen.certificate import Certificate
 from filterd.listen.encrypted import Encrypted, Sockets
 from filterd.listen.tcp import StreamServer
@@ -77,6 +78,54 @@ async def test_pipelined_and_out_of_order(authority: Authority, port: int) -> No
     got = [(await read_one(reader)).id for _ in range(3)]
     writer.close()
     assert (chosen, got) == ("dot", [2, 3, 1])
+
+
+async def test_who_says_goodbye_still_gets_what_was_asked(authority: Authority, port: int) -> None:
+    """close_notify ends what the client says, not what it hears (RFC 8446 §6.1)."""
+    tls = client_context(authority.file, "dot")
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = tls.wrap_bio(incoming, outgoing, server_hostname=NAME)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def until_done(step: Callable[[], object]) -> object:
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                writer.write(outgoing.read())
+                async with asyncio.timeout(5):
+                    incoming.write(await reader.read(65_536))
+
+    await until_done(client.do_handshake)
+    client.write(framed("late.example", 1))
+    with pytest.raises(ssl.SSLWantReadError):
+        client.unwrap()
+    got = await until_done(lambda: client.read(65_536))
+    writer.close()
+    assert isinstance(got, bytes)
+    assert dns.message.from_wire(got[2:]).id == 1
+
+
+async def test_many_frames_in_many_records(authority: Authority, port: int) -> None:
+    """Records that end in the middle of a frame, more than fit in one read."""
+    reader, writer = await connect(authority, port)
+    stream = b"".join(framed("a.example", number) for number in range(1000))
+    for start in range(0, len(stream), 997):
+        writer.write(stream[start : start + 997])
+    assert [(await read_one(reader)).id for _ in range(1000)] == list(range(1000))
+    writer.close()
+
+
+async def test_a_handshake_that_never_ends_is_cut(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carrier, "HANDSHAKE_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"\x16\x03\x01")
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+    writer.close()
 
 
 async def test_the_server_name_says_which_device(

@@ -239,6 +239,7 @@ static PyMethodDef memo_methods[] = {
     {"put", (PyCFunction)memo_put_py, METH_VARARGS, NULL},
     {"place", (PyCFunction)memo_place, METH_VARARGS, NULL},
     {"repeat", (PyCFunction)memo_repeat, METH_VARARGS, NULL},
+    {"repeat_frames", (PyCFunction)memo_repeat_frames, METH_VARARGS, NULL},
     {"flush", (PyCFunction)memo_flush_py, METH_NOARGS, NULL},
     {"forget_sources", (PyCFunction)memo_forget_sources, METH_NOARGS, NULL},
     {"held_some", (PyCFunction)memo_held_some, METH_NOARGS, NULL},

@@ -84,6 +84,9 @@ PyObject *forward_hand_over(Forward *self, PyObject *question);
 PyObject *memo_rows(memo *table);
 PyObject *memo_some_rows(memo *table);
 
+/* (answers, octets used) of the frames in a stream's buffer. */
+PyObject *memo_repeat_frames(Memo *self, PyObject *args);
+
 /* The token to answer a query with; see Drain.send. Its size. */
 size_t drain_token(const void *name, size_t name_size, const void *control, size_t control_size,
                    uint8_t *token);
