@@ -26,13 +26,18 @@ class Http1:
         self._body = bytearray()
         self._begun: float | None = None
         self._number = 0
-        self._waiting = False
+        self._waiting = self._reading = False
         self.dead = False
 
     @property
     def busy(self) -> bool:
         """Whether a request is coming or waits for its answer."""
         return self._begun is not None
+
+    @property
+    def crowded(self) -> bool:
+        """Requests come one after the other: those behind the one that waits stay outside."""
+        return self._waiting
 
     def receive(self, octets: bytes, now: float) -> None:
         """Take octets from the client."""
@@ -55,7 +60,8 @@ class Http1:
             return
         try:
             self._http.start_next_cycle()
-            self._read()
+            if not self._reading:
+                self._read()
         except h11.ProtocolError:
             self.dead = True
 
@@ -65,6 +71,14 @@ class Http1:
             self._refuse(503 if self._waiting else 408)
 
     def _read(self) -> None:
+        """Take request after request; one that is answered at once does not nest the next."""
+        self._reading = True
+        try:
+            self._take()
+        finally:
+            self._reading = False
+
+    def _take(self) -> None:
         while not self._waiting and not self.dead:
             event = self._http.next_event()
             if event is h11.NEED_DATA or event is h11.PAUSED:

@@ -70,6 +70,11 @@ class Http2:
         """Whether anything is under way."""
         return bool(self._incoming or self._waiting or self._held)
 
+    @property
+    def crowded(self) -> bool:
+        """Streams are bounded by number, and what they hold by size: nothing stays outside."""
+        return False
+
     def receive(self, octets: bytes, now: float) -> None:
         """Take octets from the client."""
         self._now = now

@@ -39,6 +39,10 @@ class Session(Protocol):
     def busy(self) -> bool:
         """Whether anything is under way."""
 
+    @property
+    def crowded(self) -> bool:
+        """Whether more octets would only wait."""
+
     def receive(self, octets: bytes, now: float) -> None:
         """Take octets from the client."""
 
@@ -60,7 +64,7 @@ class Https:
         self._carrier: Carrier | None = None
         self._named: str | None = None
         self._tick: asyncio.TimerHandle | None = None
-        self._last = 0.0
+        self._last = self._held = 0.0
 
     def begin(self, carrier: Carrier) -> None:
         """TLS is up: ALPN says which HTTP, the server name perhaps which device."""
@@ -77,10 +81,13 @@ class Https:
         if self._session is not None:
             self._last = self._loop.time()
             self._session.receive(bytes(octets), self._last)
+            self._regulate()
             self._close_if_dead()
 
     def hold(self, full: bool) -> None:
-        """What the client leaves unread is bounded in `_write`."""
+        """Who leaves its answers unread may ask no more meanwhile, and not for long."""
+        self._held = self._loop.time() if full else 0.0
+        self._regulate()
 
     def end(self) -> None:
         """The client says no more: in HTTP nobody waits for an answer then."""
@@ -108,6 +115,7 @@ class Https:
     def _late(self, response: bytes, token: object) -> None:
         if isinstance(token, int):
             self._respond(token, answer(response))
+            self._regulate()
             self._close_if_dead()
 
     def _respond(self, key: int, response: Response) -> None:
@@ -126,11 +134,18 @@ class Https:
             return
         now = self._loop.time()
         self._session.expire(now - REQUEST_SECONDS)
+        if self._held and now - self._held > REQUEST_SECONDS:
+            self._carrier.abort()
         if not self._session.busy and now - self._last > IDLE_SECONDS:
             self._carrier.close()
         else:
             self._tick = self._loop.call_later(TICK_SECONDS, self._on_tick)
         self._close_if_dead()
+
+    def _regulate(self) -> None:
+        """What cannot be answered now stays with the client: it is not stored here."""
+        if self._session is not None and self._carrier is not None:
+            self._carrier.pause(self._held > 0 or self._session.crowded)
 
     def _close_if_dead(self) -> None:
         if self._session is not None and self._session.dead and self._carrier is not None:

@@ -391,3 +391,19 @@ async def test_a_renewed_certificate_is_used_without_a_restart(
         pair.key.write_text("half written")
         assert not certificate.refresh()
         assert await serial(port) == second
+
+
+async def test_a_pipeline_of_http1_is_answered_in_order(authority: Authority, port: int) -> None:
+    """More requests than a call may nest, some of them answered late."""
+    tls = client_context(authority.file, "http/1.1")
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=NAME)
+    names = [f"{'late.' if number % 100 == 50 else ''}n.example" for number in range(400)]
+    writer.write(b"".join(_http1("/dns-query", query(name, n)) for n, name in enumerate(names)))
+    found = []
+    async with asyncio.timeout(20):
+        while len(found) < len(names):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].split()[0])
+            found.append(int.from_bytes((await reader.readexactly(length))[:2], "big"))
+    assert found == list(range(400))
+    writer.close()
