@@ -19,6 +19,7 @@ from admin_ui.office.ingest import Gathering
 from admin_ui.office.intake import Intake
 from admin_ui.office.views import BLUEPRINTS
 from admin_ui.office.views.api import bp as api
+from admin_ui.school import told
 from admin_ui.school.access import admit
 from admin_ui.school.views import account, audit, sign_in
 from admin_ui.shared import web
@@ -45,6 +46,7 @@ def create_app(office: Office, accounts: Accounts) -> Flask:
     app.context_processor(navigation.context)
     app.jinja_env.filters["bp"] = navigation.basis_points
     app.jinja_env.filters["month"] = navigation.month_title
+    app.jinja_env.filters.update(own_reason=told.own_reason, browser=told.browser)
     guarded = web.guarded(app, ACCESS, admit)
     guarded.config.update(MAX_CONTENT_LENGTH=UPLOAD_BYTES, MAX_FORM_MEMORY_SIZE=UPLOAD_BYTES)
     # Outside of the guard: a summary is known by its signature, and needs nothing of a page.
