@@ -10,22 +10,26 @@ whole block is turned round in one operation and a prefix of a key still ends at
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import compress
 
 import re2
 
-from filterd.lists.entry import BELOW, EXACT, NETWORK, SUBTREE
+from filterd.lists.entry import BELOW, EXACT, NETWORK, SUBTREE, Address
 from filterd.lists.formats import Options
 from filterd.lists.parsed import Parsed
 
 # The last label begins with a letter, so that an address is never taken for a name here.
 _NAME = rb"(?:[a-z0-9_][a-z0-9_-]{0,62}\.)++[a-z][a-z0-9-]{1,62}"
 _LOCAL = b"localhost.localdomain"
+_OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rb"(?:" + _OCTET + rb"(?:\." + _OCTET + rb"){3}\n)++")
 # RE2, because `re` starts anew at every octet of a megabyte.
 _LONG = re2.compile(rb"[^\n]{254}")
+_LONG_LINES = re.compile(rb"^[^\n]{254,}", re.M)
 SMALLEST_RUN = 16
 """Lines; a shorter run is left to the parser, since starting a run costs about as much."""
 
@@ -34,13 +38,15 @@ SMALLEST_RUN = 16
 class _Shape:
     """One plain line form: octets before the name, behind it, and the flags it means.
 
-    `starred`: lines may begin with `*.`, which means what is below the name (RPZ)."""
+    `starred`: lines may begin with `*.`, which means what is below the name (RPZ). `addresses`:
+    lines that are an IPv4 address and nothing else."""
 
     run: re.Pattern[bytes]
     before: re.Pattern[bytes] | bytes
     behind: bytes
     flags: int
     starred: bool = False
+    addresses: bool = False
 
 
 def _shape(before: bytes, behind: bytes, flags: int, fixed: bool = True) -> _Shape:
@@ -52,19 +58,29 @@ def _shape(before: bytes, behind: bytes, flags: int, fixed: bool = True) -> _Sha
 _HOSTS_HEAD = rb"(?:0\.0\.0\.0|127\.0\.0\.1|::1?)[ \t]++"
 
 
+_ADDRESSES = _Shape(_IPV4, b"", b"", 0, addresses=True)
+
+
 def shapes(format_name: str, options: Options) -> tuple[_Shape, ...]:
     """The plain forms of a format, the most common first."""
     scope = options.scope
     if format_name == "domains":
-        return (_shape(b"", b"", scope or EXACT),)
+        return (_shape(b"", b"", scope or EXACT), _ADDRESSES)
     if format_name == "ut1":
-        return (_shape(b"", b"", scope or SUBTREE),)
+        return (_shape(b"", b"", scope or SUBTREE), _ADDRESSES)
     if format_name == "wildcard":
         return (_shape(b"*.", b"", SUBTREE), _shape(b"", b"", scope or SUBTREE))
     if format_name == "hosts":
-        return (_shape(_HOSTS_HEAD, b"", scope or EXACT, fixed=False),)
+        return (_shape(_HOSTS_HEAD, b"", scope or EXACT, fixed=False), _ADDRESSES)
     if format_name == "adblock":
         return (_shape(b"||", b"^", NETWORK | SUBTREE), _shape(b"", b"", scope or EXACT))
+    if format_name == "addresses":
+        return (_ADDRESSES,)
+    return _configuration(format_name)
+
+
+def _configuration(format_name: str) -> tuple[_Shape, ...]:
+    """Forms of lists that are written as configuration of a name server."""
     if format_name == "dnsmasq":
         heads = (
             (b"local=/", b"/"),
@@ -86,7 +102,7 @@ def slow_lines(
     """Numbered lines that no shape took; the runs that one took are in `parsed` already."""
     number = 1
     for block in blocks:
-        lowered = block.lower() if forms and not _unfit(block) else b""
+        lowered = _fit(block.lower()) if forms else b""
         position = 0
         while position < len(block):
             if lowered and (taken := _take(lowered, position, forms)):
@@ -101,8 +117,13 @@ def slow_lines(
         parsed.lines = number - 1
 
 
-def _unfit(block: bytes) -> bool:
-    return _LOCAL in block or bool(_LONG.search(block))
+def _fit(block: bytes) -> bytes:
+    """The block with lines spoilt that look plain and are not, so that no run takes them."""
+    if _LOCAL in block:
+        block = block.replace(_LOCAL, b"!" * len(_LOCAL))
+    if _LONG.search(block):
+        block = _LONG_LINES.sub(lambda found: b"!" * len(found[0]), block)
+    return block
 
 
 def _take(block: bytes, position: int, forms: tuple[_Shape, ...]) -> tuple[_Shape, int] | None:
@@ -116,27 +137,39 @@ def _take(block: bytes, position: int, forms: tuple[_Shape, ...]) -> tuple[_Shap
 
 
 def _add(text: bytes, shape: _Shape, number: int, parsed: Parsed) -> int:
+    if shape.addresses:
+        return _add_addresses(text, number, parsed)
     if isinstance(shape.before, re.Pattern):
         text = shape.before.sub(b"", text)
     elif shape.before:
         text = text[len(shape.before) :].replace(b"\n" + shape.before, b"\n")
     text = text[:-1] if not shape.behind else text.replace(shape.behind + b"\n", b"\n")[:-1]
     count = text.count(b"\n") + 1
-    if shape.starred:
-        _add_starred(text, number, parsed)
+    lines = range(number, number + count)
+    if not shape.starred:
+        parsed.add_run(shape.flags, _keys(text), lines)
         return count
-    keys = b"." + text.replace(b"\n", b"\n.")
-    parsed.add_run(shape.flags, keys[::-1], array("I", range(number + count - 1, number - 1, -1)))
+    names = text.split(b"\n")
+    starred = [name.startswith(b"*.") for name in names]
+    plain = [not star for star in starred]
+    for flags, wanted in ((EXACT, plain), (BELOW, starred)):
+        chosen = b"\n".join(compress(names, wanted)).replace(b"*.", b"")
+        if chosen:
+            parsed.add_run(flags, _keys(chosen), list(compress(lines, wanted)))
     return count
 
 
-def _add_starred(text: bytes, number: int, parsed: Parsed) -> None:
-    plain: tuple[list[bytes], array[int]] = ([], array("I"))
-    starred: tuple[list[bytes], array[int]] = ([], array("I"))
-    for line, name in enumerate(text.split(b"\n"), number):
-        keys, lines = starred if name.startswith(b"*.") else plain
-        keys.append(name.removeprefix(b"*.")[::-1] + b".")
-        lines.append(line)
-    for flags, (keys, lines) in ((EXACT, plain), (BELOW, starred)):
-        if keys:
-            parsed.add_run(flags, b"\n".join(keys), lines)
+def _keys(names: bytes) -> list[bytes]:
+    """Keys of names that stand one a line, in their order."""
+    keys = (b"." + names.replace(b"\n", b"\n."))[::-1].split(b"\n")
+    keys.reverse()
+    return keys
+
+
+def _add_addresses(text: bytes, number: int, parsed: Parsed) -> int:
+    found = text.decode("ascii").split()
+    parsed.addresses += (
+        Address(line, ipaddress.IPv4Network((bytes(map(int, each.split("."))), 32)))
+        for line, each in enumerate(found, number)
+    )
+    return len(found)

@@ -7,32 +7,26 @@ happens to it, the old index stays.
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import gc
 import json
 import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from filterd.errors import ListError
-from filterd.lists import floors, reader
 from filterd.lists import job as jobs
-from filterd.lists import parsed as cache
 from filterd.lists.builder import build, fork
+from filterd.lists.cached import parse_into, read
 from filterd.lists.canary import canary_lists
-from filterd.lists.entry import EXACT, SUBTREE, Why
-from filterd.lists.formats import Options
+from filterd.lists.entry import Why
 from filterd.lists.job import Job, JobList
-from filterd.lists.loading import load, load_ut1
 from filterd.lists.memory import Loaded
-from filterd.lists.parsed import Parsed
-from filterd.lists.precedence import ListMeta
 from filterd.lists.protect import protected
-from filterd.policy.model import CategoryId, ListId
 
 AHEAD_BYTES = 1 << 18
 AHEAD_PROCESSES = 2
@@ -41,6 +35,7 @@ AHEAD_PROCESSES = 2
 def main() -> int:
     """Exit code 0, or 1 with an `error` line."""
     began = time.monotonic()
+    gc.disable()  # millions of values, no cycles, and it ends soon
     try:
         job = jobs.load(sys.stdin.read())
         limit(job.memory_mib)
@@ -92,26 +87,29 @@ def _run(job: Job) -> dict[str, Any]:
 
 
 def _read_ahead(job: Job) -> None:
-    """Parse large lists that are not in the cache two at a time; `read` finds them there.
+    """Parse what is not in the cache, on two cores; `read` finds it there afterwards.
 
     What fails here fails again in `read`, which tells why.
     """
     if job.cache is None:
         return
     folder = job.cache
-    large = [each for each in job.lists if not each.members and _size(each.path) >= AHEAD_BYTES]
+    ordered = sorted(job.lists, key=lambda each: -_size(each.path))
+    large = [each for each in ordered if _size(each.path) >= AHEAD_BYTES]
     running: set[int] = set()
-    for each in sorted(large, key=lambda each: -_size(each.path)):
+    # the small ones together: a process for each would cost more than it gives
+    for these in [*([each] for each in large), ordered[len(large) :]]:
         if len(running) >= AHEAD_PROCESSES:
             running.discard(os.wait()[0])
-        running.add(fork(lambda each=each: _parse_quietly(each, folder)))  # type: ignore[misc]
+        running.add(fork(lambda these=these: _parse_quietly(these, folder)))  # type: ignore[misc]
     for child in running:
         os.waitpid(child, 0)
 
 
-def _parse_quietly(wanted: JobList, folder: str) -> None:
-    with contextlib.suppress(ListError, OSError):
-        list(read(wanted, folder, []))
+def _parse_quietly(lists: Sequence[JobList], folder: str) -> None:
+    for wanted in lists:
+        with contextlib.suppress(ListError, OSError):
+            parse_into(wanted, folder)
 
 
 def _size(path: str) -> int:
@@ -119,49 +117,6 @@ def _size(path: str) -> int:
         return Path(path).stat().st_size
     except OSError:
         return 0
-
-
-def read(wanted: JobList, folder: str | None, used: list[str]) -> Iterator[Loaded]:
-    """The lists of one job entry; names of cache files that were used are added to `used`."""
-    options = Options(EXACT if wanted.match == "exact" else SUBTREE, wanted.rewrites)
-    path = Path(wanted.path)
-    if wanted.members:
-        for member, parsed in sorted(load_ut1(path, options).items()):
-            if category := wanted.members.get(member):
-                name = f"{wanted.file or path.name}/{member}/domains"
-                meta = ListMeta(ListId(f"{wanted.id}/{member}"), CategoryId(category), "ut1", name)
-                yield Loaded(meta, floors.enforce(meta, parsed, own=False))
-        return
-    kind, parsed = _cached(wanted, options, folder, used)
-    file = wanted.file or path.name
-    meta = ListMeta(ListId(wanted.id), CategoryId(wanted.category), kind, file)
-    yield Loaded(meta, floors.enforce(meta, parsed, own=False))
-
-
-def _cached(
-    wanted: JobList, options: Options, folder: str | None, used: list[str]
-) -> tuple[str, Parsed]:
-    """Parse, or take what was parsed from the same octets with the same options before."""
-    path = Path(wanted.path)
-    if folder is None:
-        return load(path, wanted.format, options)
-    key = hashlib.blake2b(digest_size=16)
-    key.update(f"{cache.MAGIC!r} {wanted.format} {options}".encode())
-    with path.open("rb") as content:
-        while piece := content.read(reader.BLOCK_BYTES):
-            key.update(piece)
-    for kept in Path(folder).glob(f"{key.hexdigest()}.*.parsed"):
-        with contextlib.suppress(ListError):
-            used.append(kept.name)
-            return kept.suffixes[-2][1:], cache.load(kept)
-        kept.unlink(missing_ok=True)
-    kind, parsed = load(path, wanted.format, options)
-    fresh = Path(folder) / f"{key.hexdigest()}.{kind}.parsed"
-    part = fresh.with_name(f".{fresh.name}.{os.getpid()}.part")
-    cache.save(parsed, part)
-    part.rename(fresh)
-    used.append(fresh.name)
-    return kind, parsed
 
 
 if __name__ == "__main__":

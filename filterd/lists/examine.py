@@ -16,7 +16,8 @@ from typing import Any
 
 from filterd.errors import ListError
 from filterd.lists import reader
-from filterd.lists.compile import limit, read
+from filterd.lists.cached import read
+from filterd.lists.compile import limit
 from filterd.lists.entry import EXCEPTION, Why
 from filterd.lists.job import JobList
 from filterd.lists.memory import Loaded

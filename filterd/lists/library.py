@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from filterd.errors import ConfigError, ListError
-from filterd.lists import catalogue, compiler, fdx, parsed
+from filterd.lists import catalogue, compiler, fdx, parsed_file
 from filterd.lists.catalogue import Source
 from filterd.lists.discover import Found, discover
 from filterd.lists.formats import FORMATS
@@ -230,7 +230,7 @@ def made_of(job: Job) -> str:
         found = Path(each.path).stat()
         named = {**asdict(each), "path": Path(each.path).name}
         bodies.append([named, found.st_size, found.st_mtime_ns])
-    rest = [job.categories, job.protected, parsed.MAGIC.decode(), fdx.VERSION]
+    rest = [job.categories, job.protected, parsed_file.MAGIC.decode(), fdx.VERSION]
     return f"{_digest(bodies)}-{_digest(rest)}"
 
 

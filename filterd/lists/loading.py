@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -62,12 +62,18 @@ def _sample(blocks: list[bytes]) -> Iterator[str]:
 
 
 def load_ut1(
-    path: Path, options: Options, caps: reader.Caps = reader.DEFAULT_CAPS
+    path: Path,
+    options: Options,
+    caps: reader.Caps = reader.DEFAULT_CAPS,
+    only: Collection[str] | None = None,
 ) -> dict[str, Parsed]:
-    """UT1 directories (an archive, or a folder on disk) as one `Parsed` per category directory."""
+    """UT1 directories (an archive, or a folder on disk) as one `Parsed` per category directory;
+    `only`: no others are read."""
     found: dict[str, Parsed] = {}
     for name, content in _ut1_files(path, caps):
         category, kind = name.parent.name, name.name
+        if only is not None and category not in only:
+            continue
         if kind == "domains":
             _, parsed = load_stream(content, "ut1", options, caps)
         else:

@@ -1,26 +1,19 @@
 """A list as it was read: names grouped by what they mean, rules, addresses, what was dropped.
 
-The step between a file and the index; can be written to a cache file and read back, so that an
-unchanged list is not parsed again.
+The step between a file and the index.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import ipaddress
-import json
-import struct
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
-from pathlib import Path
 from typing import Any
 
-import zstandard
-
-from filterd.errors import ListError
 from filterd.lists.entry import (
     Address,
     Clients,
@@ -38,7 +31,6 @@ from filterd.wire.names import Name
 SAMPLES = 5
 SAMPLE_CHARS = 160
 PIECE_BYTES = 1 << 20
-MAGIC = b"FDPARSED2\n"
 
 
 def key_of(name: str) -> bytes:
@@ -97,17 +89,16 @@ class Parsed:
     lines: int = 0
     _buffer: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)
 
-    def add_run(self, flags: int, keys: bytes, lines: array[int]) -> None:
-        """A run of keys (joined by line feeds) with their lines, in the same order."""
+    def add_run(self, flags: int, keys: Sequence[bytes], lines: Sequence[int]) -> None:
+        """A run of keys with their lines, in the same order."""
         self.flush()
-        split = keys.split(b"\n")
-        first = [key.startswith(FIRST_HALF) for key in split]
+        first = [key.startswith(FIRST_HALF) for key in keys]
         second = [not wanted for wanted in first]
         for half, wanted in enumerate((first, second)):
-            mine = list(compress(split, wanted))
+            mine = b"\n".join(compress(keys, wanted))
             if mine:
                 group = self.groups.setdefault((flags, half), Group())
-                group.keys.append(b"\n".join(mine))
+                group.keys.append(mine)
                 group.lines.extend(compress(lines, wanted))
 
     def add(self, item: Item) -> None:
@@ -151,63 +142,6 @@ def gather(items: Iterable[Item], into: Parsed) -> Parsed:
         into.add(item)
     into.flush()
     return into
-
-
-def save(parsed: Parsed, path: Path) -> None:
-    """Write the cache file; it may be thrown away at any time, so it is not synced."""
-    head: dict[str, Any] = {
-        "groups": [[*place, len(group.lines)] for place, group in parsed.groups.items()],
-        "rules": [rule_to_json(rule) for rule in parsed.rules],
-        "addresses": [[a.line, str(a.network), a.exception] for a in parsed.addresses],
-        "dropped": parsed.dropped,
-        "samples": parsed.samples,
-        "lines": parsed.lines,
-    }
-    packer = zstandard.ZstdCompressor(level=1, write_checksum=True)
-    with path.open("wb") as out:
-        out.write(MAGIC)
-        for part in (json.dumps(head).encode(), *_bodies(parsed)):
-            packed = packer.compress(part)
-            out.write(struct.pack("<Q", len(packed)) + packed)
-
-
-def _bodies(parsed: Parsed) -> Iterable[bytes]:
-    for group in parsed.groups.values():
-        yield group.joined()
-        yield group.lines.tobytes()
-
-
-def load(path: Path) -> Parsed:
-    """Read a cache file back; ListError when it is damaged."""
-    try:
-        raw = path.read_bytes()
-        if not raw.startswith(MAGIC):
-            raise ListError(f"{path}: not a cache file of this version")
-        parts = _parts(memoryview(raw)[len(MAGIC) :])
-        head = json.loads(next(parts))
-        parsed = Parsed(lines=head["lines"], samples=head["samples"])
-        parsed.dropped.update(head["dropped"])
-        parsed.rules = [rule_from_json(rule) for rule in head["rules"]]
-        parsed.addresses = [
-            Address(line, ipaddress.ip_network(text), exception)
-            for line, text, exception in head["addresses"]
-        ]
-        for flags, half, count in head["groups"]:
-            group = parsed.groups[flags, half] = Group([next(parts)])
-            group.lines.frombytes(next(parts))
-            if len(group.lines) != count:
-                raise ListError(f"{path}: damaged cache file")
-    except (OSError, ValueError, KeyError, StopIteration, zstandard.ZstdError) as error:
-        raise ListError(f"{path}: damaged cache file: {error}") from None
-    return parsed
-
-
-def _parts(raw: memoryview) -> Any:
-    unpacker = zstandard.ZstdDecompressor()
-    while raw:
-        (size,) = struct.unpack_from("<Q", raw)
-        yield unpacker.decompress(raw[8 : 8 + size])
-        raw = raw[8 + size :]
 
 
 def rule_to_json(rule: Rule) -> dict[str, Any]:

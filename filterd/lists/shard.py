@@ -7,10 +7,10 @@ at the same time, each in a process of its own.
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import chain, compress, repeat
 from pathlib import Path
 
 import marisa_trie
@@ -29,13 +29,29 @@ Pair = tuple[int, int]
 
 
 @dataclass(slots=True)
+class _More:
+    """The lines of names that several lists have, beside that in the first list: a row for each
+    further list, in columns (a tuple for each would take ten times the memory)."""
+
+    ids: array[int] = field(default_factory=lambda: array("I"))
+    lists: array[int] = field(default_factory=lambda: array("I"))
+    lines: array[int] = field(default_factory=lambda: array("I"))
+
+    def sorted(self) -> bytes:
+        """The columns by key id, and for each by list, which is the order they came in."""
+        order = sorted(range(len(self.ids)), key=self.ids.__getitem__)
+        columns = (self.ids, self.lists, self.lines)
+        return b"".join(array("I", map(each.__getitem__, order)).tobytes() for each in columns)
+
+
+@dataclass(slots=True)
 class Shard:
     """The tables of one half, indexed by key id."""
 
     trie: marisa_trie.BinaryTrie
     sets: array[int]
     lines: array[int]
-    more: list[tuple[int, int, int]] = field(default_factory=list)
+    more: _More = field(default_factory=lambda: _More())
     pairs: list[tuple[Pair, ...]] = field(default_factory=lambda: [()])
     silenced: Counter[tuple[int, Why]] = field(default_factory=Counter)
     hits: list[tuple[int, bytes]] = field(default_factory=list)
@@ -48,8 +64,7 @@ class Shard:
         narrow = self.sets if wide else array("H", self.sets)
         parts["sets"].write_bytes(narrow.tobytes())
         parts["lines"].write_bytes(self.lines.tobytes())
-        columns = zip(*sorted(self.more), strict=True) if self.more else ((), (), ())
-        parts["more"].write_bytes(b"".join(array("I", column).tobytes() for column in columns))
+        parts["more"].write_bytes(self.more.sorted())
         return {f"{name}.{part}": path for part, path in parts.items()}
 
 
@@ -59,7 +74,8 @@ Skip = Callable[[int, int], frozenset[bytes]]
 
 def build(half: int, lists: Sequence[Parsed], skip: Skip) -> Shard:
     """One half of an index over `lists` (their position is their number)."""
-    trie = marisa_trie.BinaryTrie(key for piece in _pieces(lists, half, skip) for key in piece.keys)
+    pieces = _pieces(lists, half, skip)
+    trie = marisa_trie.BinaryTrie(chain.from_iterable(piece.keys for piece in pieces))
     shard = Shard(trie, array("I", bytes(4 * len(trie))), array("I", bytes(4 * len(trie))))
     _assign(shard, _pieces(lists, half, skip))
     return shard
@@ -88,27 +104,60 @@ def _pieces(lists: Sequence[Parsed], half: int, skip: Skip) -> Iterator[_Piece]:
                 yield _Piece((number, flags), keys, lines)
 
 
+class _Joined(dict[int, int]):
+    """Number of a set of pairs → number of the set with one more pair, found out when asked."""
+
+    def __init__(self, shard: Shard, numbers: dict[tuple[Pair, ...], int], pair: Pair) -> None:
+        super().__init__({SILENT: _number(shard, numbers, (pair,))})
+        self._shard, self._numbers, self._pair = shard, numbers, pair
+        self.list = pair[0]
+        self.other = {SILENT: False}
+        """Whether the set is without the pair's list, so that its line needs a row of its own."""
+
+    def __missing__(self, before: int) -> int:
+        pairs = self._shard.pairs[before]
+        self.other[before] = all(number != self.list for number, _ in pairs)
+        self[before] = _number(self._shard, self._numbers, join(pairs, self._pair))
+        return self[before]
+
+
 def _assign(shard: Shard, pieces: Iterable[_Piece]) -> None:
     """Give every key its set of (list, flags) and its line; the first list has the line table."""
     numbers: dict[tuple[Pair, ...], int] = {(): SILENT}
-    merged: dict[tuple[int, Pair], int] = {}
-    sets, lines = shard.sets, shard.lines
+    tables: dict[Pair, _Joined] = {}
     for piece in pieces:
-        alone = _number(shard, numbers, (piece.pair,))
+        joined = tables.get(piece.pair)
+        if joined is None:
+            joined = tables[piece.pair] = _Joined(shard, numbers, piece.pair)
         ids = array("I", map(shard.trie.__getitem__, piece.keys))
-        for at, line in zip(ids, piece.lines, strict=True):
-            before = sets[at]
-            if not before:
-                sets[at] = alone
-                lines[at] = line
-                continue
-            after = merged.get((before, piece.pair))
-            if after is None:
-                joined = join(shard.pairs[before], piece.pair)
-                after = merged[(before, piece.pair)] = _number(shard, numbers, joined)
-            if all(other != piece.pair[0] for other, _ in shard.pairs[before]):
-                shard.more.append((at, piece.pair[0], line))
-            sets[at] = after
+        _take(shard, ids, piece.lines, joined)
+
+
+def _take(shard: Shard, ids: array[int], lines: array[int], joined: _Joined) -> None:
+    """Keys of one piece; whole columns at a time, since a list may say what others say."""
+    if len(set(ids)) < len(ids):
+        places: dict[int, int] = {}
+        first = [places.setdefault(each, at) == at for at, each in enumerate(ids)]
+        for chosen in (first, [not one for one in first]):
+            mine = array("I", compress(ids, chosen))
+            _take(shard, mine, array("I", compress(lines, chosen)), joined)
+        return
+    before = list(map(shard.sets.__getitem__, ids))
+    _each(map(shard.sets.__setitem__, ids, [joined[each] for each in before]))
+    if not any(before):
+        _each(map(shard.lines.__setitem__, ids, lines))
+        return
+    fresh = [each == SILENT for each in before]
+    _each(map(shard.lines.__setitem__, compress(ids, fresh), compress(lines, fresh)))
+    other = [joined.other[each] for each in before]
+    more = shard.more
+    more.ids.extend(compress(ids, other))
+    more.lines.extend(compress(lines, other))
+    more.lists.extend(repeat(joined.list, len(more.ids) - len(more.lists)))
+
+
+def _each(steps: Iterable[None]) -> None:
+    deque(steps, maxlen=0)
 
 
 def _number(shard: Shard, numbers: dict[tuple[Pair, ...], int], pairs: tuple[Pair, ...]) -> int:

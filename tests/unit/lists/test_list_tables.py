@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from filterd.errors import ListError
-from filterd.lists import bulk, fdx, parsed, reader
+from filterd.lists import bulk, fdx, parsed_file, reader
 from filterd.lists.builder import build
 from filterd.lists.canary import canary_lists
 from filterd.lists.formats import FORMATS, Options, parse
@@ -34,7 +34,15 @@ TEMPLATES = (
     "@@||{n}^$dnsrewrite", "||{n}^$dnsrewrite=1.2.3.4", "1.2.3.4 {n}", "192.0.2.1", "\tX{n}",
 )  # fmt: skip
 LINES = st.builds(lambda t, n: t.replace("{n}", n), st.sampled_from(TEMPLATES), NAMES)
+LOOKALIKES = ("192.0.2.7", "256.1.1.1", "01.2.3.4", "1.2.3", "localhost.localdomain", "l" * 260)
+RUNS = st.builds(
+    lambda t, names: "\n".join(t.replace("{n}", n) for n in names),
+    st.sampled_from(TEMPLATES),
+    st.lists(st.one_of(NAMES, NAMES, st.sampled_from(LOOKALIKES)), min_size=17, max_size=40),
+)
+"""Lines in one form, long enough for the bulk filter, with lines among them that only look so."""
 LISTS = st.lists(st.one_of(LINES, st.text(max_size=20)), max_size=30).map("\n".join)
+LONG_LISTS = st.lists(st.one_of(RUNS, RUNS, LISTS), min_size=1, max_size=4).map("\n".join)
 
 
 def load(text: str, form: str, number: int = 0, category: str = "c") -> Loaded:
@@ -47,17 +55,16 @@ def load(text: str, form: str, number: int = 0, category: str = "c") -> Loaded:
 
 
 def content(found: Parsed) -> object:
-    names = sorted(
-        (flags, key, line)
-        for (flags, _), group in found.groups.items()
-        for keys, lines in group.pairs()
-        for key, line in zip(keys, lines, strict=True)
-    )
-    return names, found.rules, found.addresses, found.dropped
+    """All that was read, in the order of the list."""
+    groups = {
+        place: (group.joined(), list(group.lines)) for place, group in sorted(found.groups.items())
+    }
+    samples = {why: [tuple(each) for each in some] for why, some in found.samples.items()}
+    return groups, found.rules, found.addresses, found.dropped, samples
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(FORMATS), LISTS)
+@given(st.sampled_from(FORMATS), st.one_of(LISTS, LONG_LISTS))
 def test_the_bulk_filter_changes_nothing(form: str, text: str) -> None:
     text = text.replace("\r", "").replace("\x00", "")
     options = Options()
@@ -76,7 +83,7 @@ def test_the_bulk_filter_takes_long_runs(form: str) -> None:
         "dnsmasq": "local=/{}/",
     }.get(form, "{}")  # fmt: skip
     if form in ("regex", "addresses"):
-        pytest.skip("has no plain lines")
+        pytest.skip("has no plain names")
     text = "".join(shape.format(f"n{i}.Example.com") + "\r\n" for i in range(5000))
     found = Parsed()
     lines = bulk.slow_lines(
@@ -86,6 +93,15 @@ def test_the_bulk_filter_takes_long_runs(form: str) -> None:
     assert found.names == 5000
     assert found.lines == 5000
     assert len(set(next(iter(found.groups.values())).joined().split(b"\n"))) == 5000
+
+
+def test_addresses_are_taken_in_runs_too() -> None:
+    text = "".join(f"192.0.2.{i}\n" for i in range(256))
+    found = Parsed()
+    forms = bulk.shapes("addresses", Options())
+    assert list(bulk.slow_lines(reader.blocks(io.BytesIO(text.encode())), forms, found)) == []
+    assert [str(each.network) for each in found.addresses[:2]] == ["192.0.2.0/32", "192.0.2.1/32"]
+    assert len(found.addresses) == 256 and found.addresses[-1].line == 256
 
 
 def same(left: tuple[Listing, ...], right: tuple[Listing, ...]) -> bool:
@@ -127,9 +143,28 @@ def test_the_file_says_what_memory_says(
 )
 @given(st.sampled_from(FORMATS), LISTS)
 def test_what_was_parsed_comes_back_from_the_cache(tmp_path: Path, form: str, text: str) -> None:
-    found = load(text, form).parsed
-    parsed.save(found, tmp_path / "x.parsed")
-    assert content(parsed.load(tmp_path / "x.parsed")) == content(found)
+    found = {"": load(text, form).parsed, "adult": load("a.example\n2001:db8::/32", "ut1").parsed}
+    parsed_file.save(found, tmp_path / "x.parsed")
+    back = parsed_file.load(tmp_path / "x.parsed")
+    assert {name: content(each) for name, each in back.items()} == {
+        name: content(each) for name, each in found.items()
+    }
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "empty"])
+def test_a_damaged_cache_file_is_refused(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "x.parsed"
+    parsed_file.save({"": load("a.example\n192.0.2.1", "domains").parsed}, path)
+    whole = bytearray(path.read_bytes())
+    if harm == "cut":
+        del whole[-3:]
+    elif harm == "flip":
+        whole[-6] ^= 1
+    else:
+        whole.clear()
+    path.write_bytes(bytes(whole))
+    with pytest.raises(ListError):
+        parsed_file.load(path)
 
 
 def test_every_category_has_its_canary_and_no_other(tmp_path: Path) -> None:
