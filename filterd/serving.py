@@ -33,6 +33,7 @@ from filterd.resolve.answers import Clamp
 from filterd.resolve.cache import Cache
 from filterd.resolve.forwarding import Forwarding, places
 from filterd.resolve.handler import Equipment, Handler
+from filterd.resolve.succession import prepare
 from filterd.resolve.tail import Tail
 from filterd.ruleset_frame import RulesetReader
 from filterd.upstream.canaries import WithCanaries
@@ -56,14 +57,13 @@ class Serving:
         self._settings = settings
         self._pool = pool
         self._canaries = WithCanaries(pool)
-        self._trusted = False
         self._policy: Policy | None = None
         self._neighbours: dict[bytes, str] = {}
         self._reader = RulesetReader(settings)
         self._frame: Mapping[str, Any] | None = None
         self._designated: tuple[str, ...] = ()
         self._using = asyncio.Lock()
-        self._ticks = 0
+        self._trusted, self._ticks = False, 0
         self._sweeper = Sweeper()
         self.counters = Counters.open(Path(frame["counters"]), int(frame["slot"]))
         cache = settings.get("cache", {})
@@ -106,8 +106,7 @@ class Serving:
             case "neighbours":
                 self._neighbours = {packed(a): key for a, key in frame["table"].items()}
                 if self._policy is not None:
-                    places = Segments(self._policy, self._neighbours)
-                    self.handler.placements.settle(places)
+                    self.handler.placements.settle(Segments(self._policy, self._neighbours))
                 return {}
             case "seen":
                 return self._seen(str(frame["key"]))
@@ -137,8 +136,7 @@ class Serving:
             self._answered_to.send()
         if self._frame is not None and self._designation() != self._designated:
             tasks.spawn(self._designate(), "designation")
-        entries, octets = self._memo.weight
-        behind = self._forwarding.weight
+        (entries, octets), behind = self._memo.weight, self._forwarding.weight
         gauges = {
             "cache_bytes": self._cache.size + behind[1],
             "cache_entries": len(self._cache) + behind[0],
@@ -249,12 +247,14 @@ class Serving:
             self._listen()  # what cannot decide says so: silence would tell nobody why
             raise
         self._trusted = bool(frame.get("at_trusted", False))
+        heirs = await prepare(self.handler.placements, self._memo, self._cache, running)
         self._policy = policy
         if self._neighbours is not neighbours:  # they moved meanwhile
             running = replace(running, places=Segments(policy, self._neighbours))
         note = self._answered_to.note if self._answered_to is not None else None
         self._forwarding.watch(listed, note)
-        self.handler.placements.swap(running)
+        self.handler.placements.swap(running, heirs)
+        self._step()
         self.counters.set(layout.single_place("policy_revision"), running.revision)
         self._listen()
 
@@ -275,14 +275,13 @@ class Serving:
 
     def _watch(self, seconds: float) -> None:
         on = seconds > 0
-        tail = Tail(time.monotonic() + seconds, self._clock) if on else None
-        self.handler.teller.tail = tail
+        self.handler.teller.tail = Tail(time.monotonic() + seconds, self._clock) if on else None
         self.handler.placements.watch(direct=on)
 
     def _rows(self, after: int) -> list[dict[str, Any]]:
         tail = self.handler.teller.tail
-        rows = tail.rows(after) if tail is not None else ()
-        return [json.loads(json.dumps(row._asdict(), default=str)) for row in rows]
+        rows = (row._asdict() for row in (tail.rows(after) if tail is not None else ()))
+        return [json.loads(json.dumps(row, default=str)) for row in rows]
 
     def _flush(self, name: str | None) -> int:
         self._memo.flush()

@@ -54,15 +54,16 @@ class Cached(NamedTuple):
 
 
 class Held:
-    """A cached answer's seat; `hits` counts its uses since it came."""
+    """A cached answer's seat; `hits` counts its uses since it came, `renewed`: it took the place of
+    an older one."""
 
-    __slots__ = ("cached", "hits", "protected", "size")
+    __slots__ = ("cached", "hits", "protected", "renewed", "size")
 
     def __init__(self, cached: Cached) -> None:
         self.cached = cached
         self.size = cached.size
         self.hits = 0
-        self.protected = False
+        self.protected = self.renewed = False
 
 
 Behind = Callable[[bytes], tuple[Cached, int] | None]
@@ -103,6 +104,15 @@ class Cache:
         held.hits += 1
         return held
 
+    def look(self, key: bytes) -> tuple[Cached, bool] | None:
+        """The youngest answer that is held, and whether there may have been another before it; it
+        counts as no use."""
+        held = self._protected.get(key) or self._probation.get(key)
+        found = self.behind(key) if self.behind is not None else None
+        if found is not None and (held is None or held.cached.born < found[0].born):
+            return found[0], True
+        return (held.cached, held.renewed) if held is not None else None
+
     def used(self, key: bytes, uses: int) -> None:
         """Count uses that did not pass here: the memo repeated the answer."""
         held = self._protected.get(key)
@@ -127,6 +137,7 @@ class Cache:
                 self._protected_size += cached.size - old.size
             # an unpopular answer has to earn its prefetch anew
             old.cached, old.size, old.hits = cached, cached.size, min(old.hits, 1)
+            old.renewed = True
         else:
             self._probation[cached.key] = held = Held(cached)
             self.size += held.size

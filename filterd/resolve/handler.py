@@ -27,8 +27,9 @@ from filterd.resolve.inflight import USABLE, Flights
 from filterd.resolve.judge import addresses, leads_to
 from filterd.resolve.memo import Memo
 from filterd.resolve.nolookup import no_lookup, refused
-from filterd.resolve.placement import Placements, Rules
+from filterd.resolve.placement import Placements
 from filterd.resolve.ports import Clock, Exchanger
+from filterd.resolve.rules import Rules
 from filterd.resolve.source import Limits
 from filterd.resolve.telling import Teller, Told
 from filterd.resolve.via import Via

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from filterd.policy.verdict import Asker, Blocked, Question, Verdict
 from filterd.resolve.cache import Cached
-from filterd.resolve.placement import Rules
+from filterd.resolve.rules import Rules
 from filterd.wire.names import from_wire
 
 

@@ -1,4 +1,4 @@
-"""Under which rules a source asks now: placement, rules in force, and their verdicts.
+"""Under which rules a source asks now: its placement and the rules in force.
 
 Everything here is forgotten when the ruleset is swapped or when the time of day changes the
 rules. Knows no message and no cache.
@@ -9,83 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from filterd.metrics import layout
 from filterd.metrics.seen import Report, Seen
-from filterd.policy.model import TierId
 from filterd.policy.verdict import (
-    Alias,
-    Asker,
-    Blocked,
     Placement,
-    Question,
-    Rewritten,
-    Step,
-    Verdict,
 )
-from filterd.resolve.memo import Memo
-from filterd.resolve.ports import Clock, Effective, Places, Running
+from filterd.resolve.memo import LINEAGE, Memo
+from filterd.resolve.ports import Clock, Places, Running
+from filterd.resolve.rules import Heirs, Rules, RulesByName
 from filterd.resolve.source import Limits, Source, loopback, unmapped
-from filterd.wire.names import from_wire, to_wire
 
 MAX_SOURCES = 65_536
-_MAX_VERDICTS = 32_768
 _STEP_NAMES = 512
 _REVIEW_SECONDS = 1.0
-
-
-class Rules:
-    """The rules of one tier until `until` (monotonic); `number` names them in the memo."""
-
-    __slots__ = ("_targets", "_verdicts", "effective", "number", "tier", "tier_id", "until")
-
-    def __init__(self, effective: Effective, number: int, tier_id: TierId, tier: int) -> None:
-        self.effective = effective
-        self.number = number
-        self.tier_id = tier_id
-        self.tier = tier
-        self.until = math.inf
-        self._verdicts: dict[bytes, Verdict] = {}
-        self._targets: dict[tuple[bytes, Step], Blocked | None] = {}
-
-    def verdict(self, key: bytes, asker: Asker) -> Verdict:
-        """The verdict on a lower-case question (name, type, class in wire form)."""
-        found = self._verdicts.get(key)
-        if found is not None:
-            return found
-        qtype = key[-4] << 8 | key[-3]
-        verdict = self.effective.verdict(Question(from_wire(key[:-4]), qtype, asker))
-        if verdict.shared:
-            if len(self._verdicts) >= _MAX_VERDICTS:
-                self._verdicts.clear()
-            self._verdicts[key] = verdict
-        return verdict
-
-    def looked_up(self, key: bytes) -> bytes:
-        """The question whose answer serves `key`: another where it is rewritten to an alias."""
-        verdict = self._verdicts.get(key)
-        if isinstance(verdict, Rewritten) and isinstance(verdict.answer, Alias):
-            return to_wire(verdict.answer.target) + key[-4:]
-        return key
-
-    def target_verdict(self, key: bytes, asker: Asker, asked: Verdict) -> Blocked | None:
-        """The verdict on a name that an answer leads to; None: it may be followed.
-
-        Remembered by the step that judged the question, on which alone it depends besides.
-        """
-        name = (key, asked.origin.step)
-        if name in self._targets:
-            return self._targets[name]
-        qtype = key[-4] << 8 | key[-3]
-        question = Question(from_wire(key[:-4]), qtype, asker)
-        verdict = self.effective.target_verdict(question, asked)
-        if asked.shared and (verdict is None or verdict.shared):
-            if len(self._targets) >= _MAX_VERDICTS:
-                self._targets.clear()
-            self._targets[name] = verdict
-        return verdict
+_LINEAGE_BITS = LINEAGE.bit_length()
 
 
 class Harvested(Protocol):
@@ -123,7 +63,8 @@ class Placements:
         self._running: Running | None = None
         self._sources: dict[tuple[bytes, str | None], Source] = {}
         self._in_force: dict[Placement, Rules] = {}
-        self._rules: dict[tuple[int, TierId, datetime | None], Rules] = {}
+        self._rules: RulesByName = {}
+        self._over: list[Rules] = []
         self._review_at = 0.0
         self._numbers = 0
         self._direct = False
@@ -136,14 +77,30 @@ class Placements:
         """What is in force; None: nothing can be decided."""
         return self._running
 
-    def swap(self, running: Running) -> None:
-        """Put another policy or other lists in force, at once and for everyone."""
+    def heirs(self, running: Running, now: float) -> Heirs:
+        """The rules that will replace those in force when `running` is: for `swap`, and for who
+        carries responses over to them meanwhile."""
+        found = Heirs(self._numbers + 1 << _LINEAGE_BITS)
+        known = set()
+        for placement, old in self._in_force.items():
+            new = self._effective(running, placement, now, found.rules, old.number)
+            alike = (new.tier_id, new.tier) == (old.tier_id, old.tier)
+            if alike and (new.number ^ old.number) & LINEAGE == 0 and old.number not in known:
+                known.add(old.number)
+                found.pairs.append((old, new))
+        return found
+
+    def swap(self, running: Running, heirs: Heirs | None = None) -> None:
+        """Put another policy or other lists in force, at once and for everyone. Of the memo only
+        what was carried over to `heirs` is used any more; `step` forgets the rest."""
         self._harvest_sources()
-        self.gather()
+        heirs = heirs or Heirs(self._numbers + 1 << _LINEAGE_BITS)
         self._running = running
-        self._rules = {}
-        self._memo.flush()
+        self._over += self._rules.values()
+        self._rules = heirs.rules
+        self._memo.retire(heirs.oldest)
         self._forget()
+        self.begin()
 
     def settle(self, places: Places) -> None:
         """Place everyone anew; the rules stay (the neighbour table changed)."""
@@ -164,7 +121,7 @@ class Placements:
         return report
 
     def begin(self) -> None:
-        """Begin `collect` in steps."""
+        """Begin to collect in steps."""
         self._rounds = [self._memo.harvest_some]
         if self.answers is not None:
             self._rounds.append(self.answers.harvest_some)
@@ -184,12 +141,14 @@ class Placements:
             else:
                 self._harvested = found
         names, self._harvested = self._harvested[:_STEP_NAMES], self._harvested[_STEP_NAMES:]
-        by_number = {rules.number: rules for rules in self._rules.values()} if names else {}
+        by_number = {r.number: r for r in (*self._over, *self._rules.values())} if names else {}
         for number, question, uses, tags in names:
             self.seen.name(question[:-4], uses, tags)
             rules = by_number.get(number)
             self._used(question if rules is None else rules.looked_up(question), uses)
-        return bool(self._harvested or self._rounds)
+        if not names and self._over and not self._over[-1].shed(_STEP_NAMES):
+            self._over.pop()
+        return bool(self._harvested or self._rounds or self._over)
 
     def collect(self) -> None:
         """Bring what the memo counted to what the handler counted."""
@@ -225,7 +184,8 @@ class Placements:
         placement = running.places.place(packed, device)
         rules = self._in_force.get(placement)
         if rules is None:
-            rules = self._in_force[placement] = self._effective(running, placement, now)
+            rules = self._effective(running, placement, now, self._rules)
+            self._in_force[placement] = rules
             self._review_at = min(self._review_at, rules.until)
         if len(self._sources) >= MAX_SOURCES:
             self._sources.clear()
@@ -238,15 +198,20 @@ class Placements:
             self._memo.place(address, rules.number, source.tag, rate, self._limits.burst)
         return source
 
-    def _effective(self, running: Running, placement: Placement, now: float) -> Rules:
+    def _effective(
+        self, running: Running, placement: Placement, now: float, among: RulesByName,
+        lineage: int | None = None,
+    ) -> Rules:  # fmt: skip
         at = self._clock()
         effective = running.ruleset.effective(placement, at)
         name = (effective.key, placement.tier, effective.until)
-        rules = self._rules.get(name)
+        rules = among.get(name)
         if rules is None:
             self._numbers += 1
+            number = self._numbers << _LINEAGE_BITS
+            number |= (self._numbers if lineage is None else lineage) & LINEAGE
             tier = layout.tier_index(placement.tier, running.tiers or layout.STANDARD_TIERS)
-            rules = self._rules[name] = Rules(effective, self._numbers, placement.tier, tier)
+            rules = among[name] = Rules(effective, number, placement.tier, tier)
         # measured anew each time: the wall clock may have been set since
         rules.until = math.inf
         if at is not None and effective.until is not None:
@@ -259,7 +224,7 @@ class Placements:
         if self._running is None:
             return
         for placement, rules in self._in_force.items():
-            if self._effective(self._running, placement, now) is not rules:
+            if self._effective(self._running, placement, now, self._rules) is not rules:
                 self._forget()
                 return
             self._review_at = min(self._review_at, rules.until)

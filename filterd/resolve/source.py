@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from filterd.policy.verdict import Asker, Placement
 
 if TYPE_CHECKING:
-    from filterd.resolve.placement import Rules
+    from filterd.resolve.rules import Rules
 
 _RELEASE_SECONDS = 0.01
 _MAPPED = bytes(10) + b"\xff\xff"
