@@ -26,7 +26,7 @@ from filterd.resolve.synthesis import ALIAS_MOST, LOCAL_NEGATIVE_TTL
 from filterd.wire import constants as c
 from filterd.wire.names import to_wire
 
-CARRY_SECONDS = 0.4
+CARRY_SECONDS = 0.3
 """So long a change may wait for this; what is left is judged anew when it is asked."""
 SLICE_SECONDS = 0.001
 _NOBODY = Asker()
@@ -188,7 +188,7 @@ class Succession:
 async def prepare(
     placements: Placements, memo: Memo, cache: Cache, running: Running
 ) -> Heirs | None:
-    """The rules of `running` with what they inherit, for `Placements.swap`; in 0.4 s at most."""
+    """The rules of `running` with what they inherit, for `Placements.swap`; in 0.3 s at most."""
     before = placements.running
     if before is None:
         return None
