@@ -59,7 +59,7 @@ class Accounts:
                             cast("Any", None))  # fmt: skip
         self._sign_in = SignIn(self._owner, self._passwords or Passwords())
         self._routes: dict[str, Route] = {
-            **people.routes(self._owner, self._sign_in),
+            **people.routes(self._owner, self._sign_in, asks=False),
             **sessions.routes(self._owner, self._sign_in),
             **audit.routes(self._owner, verify),
         }

@@ -9,6 +9,7 @@ from flask import Flask
 
 from admin_ui.school import navigation, told
 from admin_ui.school.access import ACCESS, admit
+from admin_ui.school.policy import current
 from admin_ui.school.views import BLUEPRINTS
 from admin_ui.shared import web
 from admin_ui.shared.control import GUEST, Call
@@ -23,7 +24,6 @@ def create_app(call: Call | None = None) -> Flask:
         app.register_blueprint(blueprint)
     app.context_processor(navigation.context)
     app.after_request(navigation.forget)
-    app.jinja_env.filters.update(
-        own_reason=told.own_reason, browser=told.browser, licence=told.licence
-    )
+    app.jinja_env.filters.update(own_reason=told.own_reason, licence=told.licence)
+    app.extensions["filterd_titles"] = lambda: current().titles  # of the audit log's categories
     return web.guarded(app, ACCESS, admit)

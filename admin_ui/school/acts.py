@@ -34,6 +34,7 @@ def act_titles() -> dict[str, str]:
         "lists.reload": _("lists loaded anew"),
         "people.add": _("person added"),
         "people.set": _("person changed"),
+        "people.role": _("role given"),
         "people.reset": _("new one-time password"),
         "people.remove": _("person removed"),
         "people.password": _("own password set"),

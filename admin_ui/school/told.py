@@ -1,5 +1,5 @@
-"""What filterd keeps in words of its own (reasons, objects of the audit log, licences, browsers), as
-the reader says it. What people typed stays as they typed it; knows no request.
+"""What filterd keeps in words of its own (reasons, audit objects, licences, browsers), in the
+reader’s. What people typed stays as they typed it; knows no request.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def audit_reason(item: Mapping[str, Any]) -> str:
     reason, action = str(item.get("reason") or ""), item.get("action")
     if action == "people.add":
         return roles().get(reason, reason)
+    if action == "people.role":
+        return " → ".join(roles().get(part, part) for part in reason.split(" → "))
     if action == "people.set":
         return ", ".join(columns().get(part, part) for part in reason.split(", "))
     decision, colon, why = reason.partition(": ")

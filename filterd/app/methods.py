@@ -29,6 +29,7 @@ from filterd.control import (
     timed,
     tokens,
     traffic,
+    vouching,
 )
 from filterd.control.owner import Owner
 from filterd.control.protocol import Route
@@ -38,7 +39,10 @@ from filterd.lists.refresher import Refresher
 from filterd.live import LivePolicy
 from filterd.policy.model import CategoryId, Title
 
-GATED = (*lists.GATED, "exams.add", "exceptions.add", "overrides.add", "overrides.cancel")
+GATED = (
+    *lists.GATED, *vouching.GATED,
+    "exams.add", "exceptions.add", "overrides.add", "overrides.cancel",
+)  # fmt: skip
 """Methods that a second person's agreement carries out by calling them once more."""
 
 

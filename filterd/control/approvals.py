@@ -14,6 +14,8 @@ from filterd.storage.approvals import Approval
 from filterd.storage.revisions import ChangeText
 
 LIFETIME = timedelta(days=7)
+RESTS = timedelta(hours=24)
+"""How long an account may not agree to what those want who made, raised or reset it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ class _Approvals:
                  "summary": {"vi": a.summary[0], "en": a.summary[1]},
                  "changes": a.changes, "author": a.author, "reason": a.reason, "at": a.at,
                  "state": a.state, "decided_by": a.decided_by, "decided_at": a.decided_at,
-                 "mine": a.author == caller.name}
+                 "mine": a.author == caller.name,
+                 "rests": a.state == "open" and await self._rests(caller, a)}
                 for a in await self._store.list(request.state)
             ]
         }  # fmt: skip
@@ -128,6 +131,12 @@ class _Approvals:
                 "Người đề nghị không tự duyệt được",
                 "Whoever asked may not approve; a second person must",
             )
+        if request.approve and await self._rests(caller, approval):
+            raise Refusal(
+                "denied",
+                "Người đề nghị đã tạo, nâng quyền hoặc cấp lại tài khoản này trong 24 giờ qua",
+                "Whoever asked made, raised or reset this account within the last 24 hours",
+            )
         state = "approved" if request.approve else "refused"
         if not await self._store.decide(approval.id, state, caller.name, reason, now):
             raise Refusal("conflict", "Đề nghị này đã đóng", "This request is closed already")
@@ -136,6 +145,11 @@ class _Approvals:
             result = await self._carry_out(approval, caller)
         await self._owner.audit(caller, f"approvals.{state}", approval.method, reason)
         return {"result": result}
+
+    async def _rests(self, caller: Caller, approval: Approval) -> bool:
+        """Whether the author has had this account's password in his hands too lately."""
+        since = self._owner.clock() - RESTS
+        return await self._owner.stores.audit.vouched(caller.name, approval.author, since)
 
     async def _carry_out(self, approval: Approval, approver: Caller) -> Mapping[str, Any]:
         author = replace(approver, name=approval.author, agreed_by=approver.name)

@@ -67,7 +67,7 @@ class Owner:
 
     async def audit(self, caller: Caller, action: str, target: str = "", reason: str = "") -> None:
         """Write down an act of the caller that changes no policy."""
-        act = Act(caller.name, action, target, reason)
+        act = Act(caller.name, action, target, reason, approver=caller.agreed_by or "")
         await self.stores.audit.append(act, self.clock())
 
 

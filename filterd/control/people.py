@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
 
+from filterd.control.approvals import RESTS
 from filterd.control.owner import Owner, new_id, not_found
 from filterd.control.permissions import Permission, Role
 from filterd.control.protocol import Caller, Nothing, Refusal, Route
 from filterd.control.signin import SIGNED_OUT, WRONG, WRONG_CODE, SignIn, digest
+from filterd.control.vouching import Vouching
 from filterd.storage.accounts import Account
 from filterd.storage.database import Value
 from filterd.storage.sessions import Session
@@ -36,6 +38,7 @@ class Add:
     title: str
     role: Role
     segments: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,15 @@ class Set:
     segments: tuple[str, ...] | None = None
     language: str | None = None
     locked: bool | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ById:
-    """An account or a token by its id."""
+    """An account by its id; the reason is for a second person."""
 
     id: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,9 @@ class Language:
     language: str
 
 
-def routes(owner: Owner, sign_in: SignIn) -> dict[str, Route]:
-    """The methods of this noun."""
-    people, own = _People(owner, sign_in), _Own(owner, sign_in)
+def routes(owner: Owner, sign_in: SignIn, *, asks: bool = True) -> dict[str, Route]:
+    """The methods of this noun; `asks`: whether wishes can be filed for a second person."""
+    people, own = _People(owner, sign_in, Vouching(owner, asks)), _Own(owner, sign_in)
     return {
         "people.list": Route(Nothing, Permission.PEOPLE, people.list),
         "people.add": Route(Add, Permission.PEOPLE, people.add),
@@ -103,10 +108,11 @@ def new_account(name: str, title: str, role: Role, hashed: str, at: datetime) ->
 
 
 class _People:
-    def __init__(self, owner: Owner, sign_in: SignIn) -> None:
+    def __init__(self, owner: Owner, sign_in: SignIn, vouching: Vouching) -> None:
         self._owner = owner
         self._sign_in = sign_in
         self._accounts = owner.stores.accounts
+        self._vouching = vouching
 
     async def list(self, caller: Caller, request: Nothing) -> dict[str, Any]:
         return {
@@ -115,7 +121,9 @@ class _People:
                  "segments": a.segments, "totp": a.totp, "locked": a.locked,
                  "last_login": a.last_login}
                 for a in await self._accounts.list()
-            ]
+            ],
+            "approvers": await self._vouching.others(caller),
+            "rests_hours": RESTS // timedelta(hours=1),
         }  # fmt: skip
 
     async def add(self, caller: Caller, request: Add) -> dict[str, Any]:
@@ -129,6 +137,7 @@ class _People:
         await self._may_grant(caller, request.role)
         if await self._accounts.named(name) is not None:
             raise Refusal("conflict", "Tên này đã có", "This name is taken")
+        await self._vouching.adding(caller, request)
         password = one_time_password()
         hashed = await self._sign_in.passwords.hash(password)
         made = new_account(name, request.title.strip()[:120], request.role, hashed,
@@ -151,20 +160,27 @@ class _People:
             columns["segments"] = json.dumps(request.segments)
         if request.language in _LANGUAGES:
             columns["language"] = request.language
-        if request.locked is not None:
+        if request.locked is not None and request.locked != account.locked:
+            await self._may_grant(caller, Role(account.role))
             columns["locked"] = int(request.locked)
         if columns.get("locked") or "role" in columns:
             await self._not_the_last(account, request.role)
+        await self._vouching.changing(caller, account, request)
         if columns:
             await self._accounts.set(account.id, **columns)
         if columns.get("locked") or "role" in columns:
             await self._owner.stores.sessions.end_all(account.id)
         await self._owner.audit(caller, "people.set", account.name, ", ".join(sorted(columns)))
+        if "role" in columns:
+            await self._owner.audit(
+                caller, "people.role", account.name, f"{account.role} → {columns['role']!s}"
+            )
         return {}
 
     async def reset(self, caller: Caller, request: ById) -> dict[str, Any]:
         account = await self._get(request.id)
         await self._may_grant(caller, Role(account.role))
+        await self._vouching.resetting(caller, account, request)
         password = one_time_password()
         await self._accounts.set(
             account.id, password=await self._sign_in.passwords.hash(password), must_change=1,
@@ -179,6 +195,7 @@ class _People:
         account = await self._get(request.id)
         await self._may_grant(caller, Role(account.role))
         await self._not_the_last(account, None)
+        await self._vouching.removing(caller, account, request)
         await self._accounts.remove(account.id)
         await self._owner.audit(caller, "people.remove", account.name)
         return {}

@@ -88,6 +88,15 @@ class AuditLog:
         rows = await self._database.rows(f"{sql} ORDER BY id DESC LIMIT ?", *parts, limit)
         return [_entry(row) for row in rows]
 
+    async def vouched(self, account: str, by: str, since: datetime) -> bool:
+        """Whether `by` made, raised or reset that account since then, or agreed to it."""
+        row = await self._database.row(
+            "SELECT 1 FROM audit WHERE action IN ('people.add', 'people.role', 'people.reset')"
+            " AND lower(target) = lower(?) AND at >= ? AND ? IN (actor, approver) LIMIT 1",
+            account, since.isoformat(), by,
+        )  # fmt: skip
+        return row is not None
+
     async def chain(self, after: int = 0, limit: int = 1000) -> list[AuditEntry]:
         """Entries in the order of the chain, for verifying."""
         rows = await self._database.rows(

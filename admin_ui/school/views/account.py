@@ -5,12 +5,14 @@ from __future__ import annotations
 from flask import Blueprint, flash, g, render_template
 from werkzeug.wrappers import Response
 
+from admin_ui.school.told import browser
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask
 from admin_ui.shared.i18n import gettext as _
 from admin_ui.shared.web import back
 
 bp = Blueprint("account", __name__, url_prefix="/account")
+bp.app_template_filter("browser")(browser)
 
 
 @bp.get("/")

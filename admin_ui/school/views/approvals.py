@@ -6,6 +6,7 @@ from flask import Blueprint, flash, g, render_template
 from werkzeug.wrappers import Response
 
 from admin_ui.school.policy import current
+from admin_ui.school.views.people import hand_over
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask
 from admin_ui.shared.i18n import gettext as _
@@ -31,11 +32,13 @@ def page() -> str:
 def decide() -> Response:
     """Agree or refuse; nobody agrees to their own request (the supervisor checks)."""
     agree = fields.choice("decision", ("agree", "refuse")) == "agree"
-    ask(
+    answer = ask(
         "approvals.decide",
         id=fields.text("id", 80),
         approve=agree,
         reason=fields.text("reason", 500),
     )
+    if password := (answer.get("result") or {}).get("password"):
+        hand_over(password)
     flash(_("Agreed: the change is running.") if agree else _("Refused."), "ok")
     return back()

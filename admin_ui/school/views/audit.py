@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, current_app, render_template
 
 from admin_ui.school.acts import act_titles
-from admin_ui.school.policy import current
 from admin_ui.school.told import audit_object, audit_reason
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask
@@ -31,7 +30,7 @@ def page() -> str:
     before = fields.integer("before", 0, 10**9, 0)
     search = wanted()
     answer = ask("audit.list", before=before or None, limit=100, **search)
-    titles = current().titles
+    titles = current_app.extensions.get("filterd_titles", dict)()
     return render_template(
         "audit/page.html",
         items=[

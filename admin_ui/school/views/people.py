@@ -19,10 +19,12 @@ ROLES = ("viewer", "teacher", "administrator", "approver", "inspector")
 @bp.get("/")
 def page() -> str:
     """All accounts, and all open sessions."""
-    running = current()
+    running, people = current(), ask("people.list")
     return render_template(
         "people/page.html",
-        items=ask("people.list")["items"],
+        items=people["items"],
+        others=people["approvers"],
+        rests=people["rests_hours"],
         sessions=ask("sessions.list")["items"],
         segments=running.policy.segments,
         titles=running.titles,
@@ -55,6 +57,7 @@ def add() -> Response:
         title=fields.text("title", 120),
         role=fields.choice("role", ROLES),
         segments=segments(),
+        reason=fields.text("reason", 300, required=False),
     )
     hand_over(answer["password"])
     return back()
@@ -70,6 +73,7 @@ def change() -> Response:
         role=fields.choice("role", ROLES),
         segments=segments(),
         locked=request.form.get("locked") == "yes",
+        reason=fields.text("reason", 300, required=False),
     )
     flash(_("Saved. Their sessions were signed out where the role changed."), "ok")
     return back()

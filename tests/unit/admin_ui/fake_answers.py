@@ -226,7 +226,8 @@ def care_answers() -> dict[str, Any]:
 
 def people_answers() -> dict[str, Any]:
     return {
-        "people.list": {"items": [person(role) for role in Role]},
+        "people.list": {"items": [person(role) for role in Role], "approvers": 1,
+                        "rests_hours": 24},
         "people.add": {"id": "n", "password": "once-only-secret"},
         "people.reset": {"password": "once-only-secret"},
         "people.totp_begin": {"secret": "JBSWY3DPEHPK3PXP",

@@ -12,7 +12,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from filterd import config
-from filterd.control import approvals, audit, people, sessions, small, tickets, tokens
+from filterd.control import approvals, audit, people, sessions, small, tickets, tokens, vouching
 from filterd.control.owner import Apply, Owner, Stores
 from filterd.control.permissions import EVERYTHING, Role
 from filterd.control.protocol import Caller, Route, decode, plain
@@ -87,6 +87,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         **tickets.routes(owner, lambda address: "primary"),
         **approvals.routes(owner, appliers),
     }  # fmt: skip
+    appliers.update(approvals.again(routes, vouching.GATED))
     monday = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
     made.append(World(owner, sign_in, routes, monday, appliers=appliers))
     yield made[0]
