@@ -11,7 +11,7 @@ from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 import admin_ui.school
-from admin_ui.office import navigation
+from admin_ui.office import causes, navigation
 from admin_ui.office.access import ACCESS
 from admin_ui.office.accounts import Accounts
 from admin_ui.office.database import Office
@@ -46,7 +46,10 @@ def create_app(office: Office, accounts: Accounts) -> Flask:
     app.context_processor(navigation.context)
     app.jinja_env.filters["bp"] = navigation.basis_points
     app.jinja_env.filters["month"] = navigation.month_title
-    app.jinja_env.filters.update(own_reason=told.own_reason, browser=told.browser)
+    app.jinja_env.filters.update(
+        cause=causes.cause, cause_fact=causes.fact, release_change=causes.change,
+        why=navigation.why, own_reason=told.own_reason, browser=told.browser, licence=told.licence,
+    )  # fmt: skip
     guarded = web.guarded(app, ACCESS, admit)
     guarded.config.update(MAX_CONTENT_LENGTH=UPLOAD_BYTES, MAX_FORM_MEMORY_SIZE=UPLOAD_BYTES)
     # Outside of the guard: a summary is known by its signature, and needs nothing of a page.

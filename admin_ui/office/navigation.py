@@ -13,6 +13,7 @@ from admin_ui.office.queries import newest_month
 from admin_ui.shared.i18n import either
 from admin_ui.shared.i18n import gettext as _
 from filterd.evidence.decision import TITLES, Status
+from filterd.evidence.report.words import both
 
 KIND = {
     "met": "ok", "conditional": "accent", "not_met": "bad", "insufficient": "warn",
@@ -105,6 +106,11 @@ def status_titles() -> dict[str, str]:
 def indicator_titles() -> dict[str, str]:
     """Indicators by id."""
     return {id: either(each.title) for id, each in current(office()).thresholds.items()}
+
+
+def why(code: str) -> str:
+    """The reason of an indicator's verdict in words, as the school's own report says it."""
+    return either(both(f"reason_{code}"))
 
 
 def context() -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Size:
     devices: int
 
 
-FULL = Size(1000, 24, 3000, 1000)
+FULL = Size(1000, 24, 6000, 1000)
 QUICK = Size(200, 24, 600, 60)
 
 

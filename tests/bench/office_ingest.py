@@ -1,8 +1,10 @@
 """How many summaries a second one machine takes: by its own threads, and over HTTP.
 
 `path` is verify, decode, judge and commit in several processes of several threads. `http` is the
-whole way: clients post to running `filterd office` processes, which assess beside it; clients and
-database stand on the same machine and take their share of it.
+whole way: a client process posts what was signed and laid out before over kept connections to
+running `filterd office` processes, which assess beside it. Client, office and database share the
+machine, so the CPU of each is told apart: the rate of a machine that does not also play 40,000
+schools is `cores / (office + database)`.
 """
 
 from __future__ import annotations
@@ -13,19 +15,21 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from admin_ui.office import register
 from admin_ui.office.database import Office, open_office
 from admin_ui.office.ingest import Gathering
 from admin_ui.office.tables import summaries
+from tests.bench.office_history import progress
+from tests.bench.office_post import post_all
 from tests.lab.office_school import Box, entry, fresh_office, pin
 from tests.lab.private_postgres import free_port
 
@@ -44,11 +48,12 @@ def ingest_rate(folder: Path, url: str | None, count: int) -> dict[str, Any]:
     processes = 2 if url else 1
     office = fresh_office(folder, None, url)
     made = _post(office, 2 * count // EACH)
+    server = _server(office)
     path, http_ = made[: count // EACH], made[count // EACH :]
     office.engine.dispose()
     found = {"processes": processes, "threads": THREADS,
-             "path": _by_path(address, folder, _shared(path, processes), processes),
-             "http": _by_http(address, folder, http_, processes)}  # fmt: skip
+             "path": _by_path(address, folder, _shared(path, processes), server),
+             "http": _by_http(address, folder, _shared(http_, processes), server)}  # fmt: skip
     office = open_office(address, folder)
     taken = office.rows(select(func.count().label("n")).select_from(summaries))[0]["n"]
     office.engine.dispose()
@@ -62,36 +67,81 @@ def _post(office: Office, schools: int) -> list[list[bytes]]:
     register.load(office, [entry(n, n % 100) for n in range(schools)], first)
     boxes = [Box(entry(n).id) for n in range(schools)]
     pin(office, boxes, f"{first}T00:00:00+00:00")
-    return [[box.day(first + timedelta(days=n)) for n in range(EACH)] for box in boxes]
+    made = []
+    for number, box in enumerate(boxes, 1):
+        made.append([box.day(first + timedelta(days=n)) for n in range(EACH)])
+        progress("ingest: schools signed", number, schools)
+    return made
 
 
 def _shared(made: list[list[bytes]], n: int) -> Shares:
     return [made[k::n] for k in range(n)]
 
 
-def _by_path(address: str, folder: Path, shares: Shares, processes: int) -> dict[str, float]:
+def _server(office: Office) -> Callable[[], float]:
+    """Seconds of CPU that the database server has used; nothing for a file."""
+    if not office.postgres:
+        return lambda: 0.0
+    with office.engine.connect() as connection:
+        backend = connection.execute(text("SELECT pg_backend_pid()")).scalar()
+    postmaster = int(_stat(int(backend or 0))[1])
+
+    def used() -> float:
+        """The postmaster, what of its children has ended, and what of them still runs."""
+        children = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+                    if _stat(pid)[1:2] == [str(postmaster)]]  # fmt: skip
+        ended = sum(map(int, _stat(postmaster)[13:15])) / os.sysconf("SC_CLK_TCK")
+        return ended + _cpu([postmaster, *children])
+
+    return used
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of proc(5) stat from the third on; none when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return []
+
+
+def _cpu(pids: list[int]) -> float:
+    """Seconds of CPU these processes have used (utime and stime)."""
+    return sum(int(t) for pid in pids for t in _stat(pid)[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
+def _figures(n: int, seconds: float, spent: Mapping[str, float]) -> dict[str, float]:
+    each = {f"{who}_cpu_ms_each": round(cpu / n * 1000, 2) for who, cpu in spent.items()}
+    served = sum(cpu for who, cpu in spent.items() if who != "client")
+    cores = len(os.sched_getaffinity(0))
+    return {"per_s": round(n / seconds, 1), **each,
+            "per_s_without_client": round(cores * n / served, 1) if served else 0.0}  # fmt: skip
+
+
+def _by_path(
+    address: str, folder: Path, shares: Shares, server: Callable[[], float]
+) -> dict[str, float]:
     context = multiprocessing.get_context("spawn")
-    barrier, spent = context.Barrier(processes + 1), context.SimpleQueue()
+    barrier, spent = context.Barrier(len(shares) + 1), context.SimpleQueue()
     running = [
         context.Process(target=_take, args=(address, folder, share, barrier, spent))
         for share in shares
     ]
     for process in running:
         process.start()
-    barrier.wait(120)
-    started = time.perf_counter()
+    barrier.wait(300)
+    before, started = server(), time.perf_counter()
     for process in running:
         process.join()
     seconds = time.perf_counter() - started
     n = sum(len(box) for share in shares for box in share)
-    cpu = sum(spent.get() for _ in running)
-    return {"per_s": round(n / seconds, 1), "office_cpu_ms_each": round(cpu / n * 1000, 2)}
+    office = sum(spent.get() for _ in running)
+    return _figures(n, seconds, {"office": office, "database": server() - before})
 
 
 def _take(address: str, folder: Path, share: list[list[bytes]], barrier: Any, spent: Any) -> None:
     office = open_office(address, folder)
     gathering = Gathering(office)
-    barrier.wait(120)
+    barrier.wait(300)
     begun = time.process_time()  # of this process: what else the machine does stays out of it
     with ThreadPoolExecutor(THREADS) as pool:
         for _ in pool.map(lambda box: [gathering.take(each) for each in box], share):
@@ -99,41 +149,27 @@ def _take(address: str, folder: Path, share: list[list[bytes]], barrier: Any, sp
     spent.put(time.process_time() - begun)
 
 
-def _by_http(address: str, folder: Path, made: list[list[bytes]], n: int) -> dict[str, float]:
+def _by_http(
+    address: str, folder: Path, shares: Shares, server: Callable[[], float]
+) -> dict[str, float]:
+    context = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
-        ports = [stack.enter_context(_running(address, folder)) for _ in range(n)]
-        before = _cpu(stack_pids := [pid for _, pid in ports])
-        work = [(port, made[k::n][j::THREADS]) for k, (port, _) in enumerate(ports)
-                for j in range(THREADS)]  # fmt: skip
-        started = time.perf_counter()
-        with ThreadPoolExecutor(len(work)) as pool:
-            answers = list(pool.map(_send, work))
+        offices = [stack.enter_context(_running(address, folder)) for _ in shares]
+        lines = [(port, share[k::THREADS]) for (port, _), share in zip(offices, shares, strict=True)
+                 for k in range(THREADS)]  # fmt: skip
+        barrier, said = context.Barrier(2), context.SimpleQueue()
+        client = context.Process(target=post_all, args=(lines, barrier, said))
+        client.start()
+        barrier.wait(300)
+        pids = [pid for _, pid in offices]
+        before, started = (_cpu(pids), server()), time.perf_counter()
+        taken, client_cpu = said.get()
         seconds = time.perf_counter() - started
-        cpu = _cpu(stack_pids) - before
-    sent = sum(answers)
-    assert sent == sum(len(box) for box in made)
-    return {"per_s": round(sent / seconds, 1), "office_cpu_ms_each": round(cpu / sent * 1000, 2)}
-
-
-def _cpu(pids: list[int]) -> float:
-    """Seconds of CPU these processes have used (proc(5), stat fields 14 and 15)."""
-    fields = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in pids]
-    return sum(int(f[11]) + int(f[12]) for f in fields) / os.sysconf("SC_CLK_TCK")
-
-
-def _send(work: tuple[int, list[list[bytes]]]) -> int:
-    """Post each school's days in order over one kept connection."""
-    port, boxes = work
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    for box in boxes:
-        for envelope in box:
-            line.request("POST", "/api/v1/summaries", envelope,
-                         {"Content-Type": "application/json"})  # fmt: skip
-            reply = line.getresponse()
-            content = reply.read()
-            assert reply.status == 201, (reply.status, content)
-    line.close()
-    return sum(len(box) for box in boxes)
+        spent = {"office": _cpu(pids) - before[0], "database": server() - before[1],
+                 "client": client_cpu}  # fmt: skip
+        client.join()
+    assert taken == sum(len(box) for share in shares for box in share), taken
+    return _figures(taken, seconds, spent)
 
 
 @contextmanager

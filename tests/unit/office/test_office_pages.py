@@ -188,7 +188,9 @@ def test_days_are_written_as_people_write_them(site: Site) -> None:
 
 def test_a_version_of_the_method_is_added_on_the_page_and_its_file_is_there(site: Site) -> None:
     site.client.set_cookie("filterd_language", "vi")
-    assert "phương pháp hợp lệ" in site.post("/publish/method", "/publish/", text="version: v1").text
+    assert (
+        "phương pháp hợp lệ" in site.post("/publish/method", "/publish/", text="version: v1").text
+    )
     site.post("/publish/method", "/publish/", text=v1("2030-01-01"))
     assert "Phương pháp v1" in site.get("/publish/")
     kept = site.client.get("/publish/method/v1.yaml")
