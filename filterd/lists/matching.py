@@ -46,6 +46,7 @@ class Rules:
         self._always: list[int] = []
         self._free: list[int] = []
         self._compiled: dict[int, re2._Regexp] = {}
+        self._options = regex.options()
         self._pieces = Prefilter()
         for number, rule in enumerate(rules):
             self._place(number, rule)
@@ -72,7 +73,7 @@ class Rules:
         compiled = self._compiled.get(number)
         if compiled is None:
             pattern = self._rules[number].pattern
-            compiled = self._compiled[number] = re2.compile(pattern, options=regex.options())
+            compiled = self._compiled[number] = re2.compile(pattern, options=self._options)
         return bool(compiled.search(name))
 
     def _automaton(self) -> re2.Set:
