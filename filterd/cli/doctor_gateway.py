@@ -37,7 +37,7 @@ def firewall(settings: Settings) -> Iterable[Finding]:
     """Whether the wanted rules run (`filterd firewall check` also tries them)."""
     if not settings.gateway.interfaces:
         text = "this box has none: devices can ask other resolvers"
-        advice = "filterd setup, or redirect port 53 on the router (docs/*/install.md)"
+        advice = "filterd setup, or redirect port 53 on the router (docs/*/gateway/9-router.md)"
         yield Finding("firewall", Level.WARN, text, advice)
         return
     if os.geteuid() != 0:
@@ -142,9 +142,9 @@ def pair(settings: Settings) -> Iterable[Finding]:
     state, problem = str(told.get("state", "unknown")), str(told.get("problem", ""))
     level = {"same": Level.OK, "alone": Level.WARN}.get(state, Level.FAIL)
     words = {
-        "same": "both boxes have the same policy",
+        "same": "both boxes have the same policy and lists",
         "alone": "the other box does not answer",
-        "refused": "the other box's newer policy is not in use here",
+        "refused": "what is newer on the other box is not in use here",
     }.get(state, "not compared yet")
     yield Finding("two boxes", level, f"{words}{': ' if problem else ''}{problem}",
                   f"look at {settings.pair.peer}, and at {settings.pair.certificate}")  # fmt: skip

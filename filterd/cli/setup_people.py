@@ -15,7 +15,7 @@ from filterd.gateway.answers import Office
 Call = Callable[..., dict[str, Any]]
 PLACEHOLDER = "admin"
 """The account that the first start of a filter makes (`app.first_start`)."""
-_WAIT_S, _PAUSE_S = 60.0, 0.5
+_WAIT_S, _PAUSE_S = 180.0, 0.5
 
 
 def wait_for(call: Call, seconds: float = _WAIT_S) -> None:
