@@ -32,7 +32,7 @@ test: $(VENV)/.installed-dev  ## everything CI runs, on a fresh machine
 	@./tests/run $(BIN)/python $(PYTEST_ARGS)
 
 test-full: $(VENV)/.installed-dev  ## the same with the slow suites
-	@./tests/prepare
+	@./tests/prepare debootstrap systemd-container binutils
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy --strict

@@ -1,6 +1,6 @@
 """A gateway with a real systemd: package, setup, units in their sandbox, a kill, a power cut.
 
-Boots a Debian 12 container (systemd-nspawn) without network but two veth pairs. Slow.
+Boots Debian 12 and 13 containers (systemd-nspawn) without network but two veth pairs. Slow.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.school_net import run
-from tests.integration.debian import NEEDED, build, debootstrap, overlay
+from tests.integration.debian import NEEDED, RELEASES, build, debootstrap, overlay
 
 ANSWERS = """
 school: {name: Trường thử}
@@ -107,10 +107,13 @@ def until(ready: Callable[[], bool], why: str, seconds: float = 60) -> None:
         time.sleep(0.3)
 
 
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    folder = tmp_path_factory.mktemp("boot")
-    root, package = debootstrap("bookworm", folder), build(folder / "build", "3.11")
+@pytest.fixture(scope="module", params=RELEASES)
+def machine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Machine]:
+    folder = tmp_path_factory.mktemp(request.param)
+    root = debootstrap(request.param, folder)
+    package = build(folder / "build", RELEASES[request.param])
     with overlay(root, folder) as merged:
         shutil.copy(package, merged / "root/filterd.deb")
         (merged / "root/answers.yaml").write_text(ANSWERS)
