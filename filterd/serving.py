@@ -27,7 +27,7 @@ from filterd.listen.udp import UdpListener
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
 from filterd.metrics.seen import Seen
-from filterd.pauses import Sweeper
+from filterd.pauses import Sweeper, in_turns
 from filterd.policy.model import Policy
 from filterd.resolve.answers import Clamp
 from filterd.resolve.cache import Cache
@@ -45,8 +45,7 @@ if TYPE_CHECKING:
     from filterd.listen.encrypted import Encrypted
 
 _MIB = 1 << 20
-_GRACE_SECONDS = 2.0
-_HARVEST_TICKS = 10
+_GRACE_SECONDS, _HARVEST_TICKS = 2.0, 10
 
 
 class Serving:
@@ -109,7 +108,7 @@ class Serving:
                     self.handler.placements.settle(Segments(self._policy, self._neighbours))
                 return {}
             case "seen":
-                return self._seen(str(frame["key"]))
+                return await self._seen(str(frame["key"]))
             case "tail":
                 self._watch(float(frame["until"]))
                 return {}
@@ -130,7 +129,7 @@ class Serving:
             self._watch(0.0)
         if self._ticks % _HARVEST_TICKS == 0:
             self.handler.placements.begin()
-            self._step()
+            self._harvest()
         self._sweeper.tick(sum(self.counters.values[layout.QUERIES_AT : layout.BLOCKED_AT]))
         if self._answered_to is not None:
             self._answered_to.send()
@@ -254,16 +253,17 @@ class Serving:
         note = self._answered_to.note if self._answered_to is not None else None
         self._forwarding.watch(listed, note)
         self.handler.placements.swap(running, heirs)
-        self._step()
+        self._harvest()
         self.counters.set(layout.single_place("policy_revision"), running.revision)
         self._listen()
 
-    def _step(self) -> None:
+    def _harvest(self) -> None:
         """A busy hour leaves ten thousand names to count: between queries, a few at a time."""
-        if self.handler.placements.step():
-            asyncio.get_running_loop().call_soon(self._step)
+        tasks.spawn(in_turns(self.handler.placements.step), "harvest")
 
-    def _seen(self, key: str) -> dict[str, Any]:
+    async def _seen(self, key: str) -> dict[str, Any]:
+        self.handler.placements.begin()
+        await in_turns(self.handler.placements.step)
         placed = self.handler.placements.settled()
         report = self.handler.placements.take_seen(bytes.fromhex(key))
         return {

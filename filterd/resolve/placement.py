@@ -23,7 +23,8 @@ from filterd.resolve.rules import Heirs, Rules, RulesByName
 from filterd.resolve.source import Limits, Source, loopback, unmapped
 
 MAX_SOURCES = 65_536
-_STEP_NAMES = 512
+_STEP_NAMES = 128
+_STEP_VERDICTS = 512
 _REVIEW_SECONDS = 1.0
 _LINEAGE_BITS = LINEAGE.bit_length()
 
@@ -76,6 +77,12 @@ class Placements:
     def running(self) -> Running | None:
         """What is in force; None: nothing can be decided."""
         return self._running
+
+    def foresee(self, running: Running) -> None:
+        """Let a ruleset make the rules that those in force would be replaced by; in a thread."""
+        at = self._clock()
+        for placement in tuple(self._in_force):
+            running.ruleset.effective(placement, at)
 
     def heirs(self, running: Running, now: float) -> Heirs:
         """The rules that will replace those in force when `running` is: for `swap`, and for who
@@ -146,7 +153,7 @@ class Placements:
             self.seen.name(question[:-4], uses, tags)
             rules = by_number.get(number)
             self._used(question if rules is None else rules.looked_up(question), uses)
-        if not names and self._over and not self._over[-1].shed(_STEP_NAMES):
+        if not names and self._over and not self._over[-1].shed(_STEP_VERDICTS):
             self._over.pop()
         return bool(self._harvested or self._rounds or self._over)
 

@@ -12,8 +12,10 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
+from filterd.pauses import uncollected
 from filterd.policy.verdict import Alias, Allowed, Asker, Blocked, Local, Rewritten, Verdict
 from filterd.resolve.cache import Cache, Cached
 from filterd.resolve.inflight import USABLE
@@ -136,25 +138,29 @@ class Succession:
         """`portals` are the addresses of the portal until now and from now on."""
         self._memo = memo
         before, after = portals
+        look = lru_cache(maxsize=4)(cache.look)  # both look at the same, one right after the other
+        self._look_anew = look.cache_clear
         self._pairs = {
-            old.number: (old, new, Ground(old, before, cache.look), Ground(new, after, cache.look))
+            old.number: (old, new, Ground(old, before, look), Ground(new, after, look))
             for old, new in heirs.pairs
         }
         self._listed = not self._pairs
-        self._known: set[tuple[int, bytes]] = set()
-        self._waiting: list[list[tuple[int, bytes]]] = [[] for _ in range(_USES)]
+        self._known: dict[int, set[bytes]] = {number: set() for number in self._pairs}
+        # octets and numbers apart: the collector looks at every pair of them again and again
+        self._waiting: list[tuple[list[bytes], list[int]]] = [([], []) for _ in range(_USES)]
         self.judged = self.carried = 0
 
     def step(self, monotonic: Callable[[], float]) -> bool:
         """A slice of work; True while there is more."""
         until = monotonic() + SLICE_SECONDS
+        self._look_anew()
         while (now := monotonic()) < until:
             if not self._listed:
                 self._list()
             elif not self._waiting:
                 return False
-            elif self._waiting[-1]:
-                self._judge(*self._waiting[-1].pop(), now)
+            elif (most := self._waiting[-1])[0]:
+                self._judge(most[0].pop(), most[1].pop(), now)
             else:
                 self._waiting.pop()
         return True
@@ -166,12 +172,14 @@ class Succession:
             self._listed = True
             return
         for number, question, uses in rows:
-            named = (number, question)
-            if number in self._pairs and named not in self._known:
-                self._known.add(named)
-                self._waiting[uses.bit_length()].append(named)
+            known = self._known.get(number)
+            if known is not None and question not in known:
+                known.add(question)
+                questions, numbers = self._waiting[uses.bit_length()]
+                questions.append(question)
+                numbers.append(number)
 
-    def _judge(self, number: int, question: bytes, now: float) -> None:
+    def _judge(self, question: bytes, number: int, now: float) -> None:
         old, new, before, after = self._pairs[number]
         self.judged += 1
         was, will = before.of(question, now), after.of(question, now)
@@ -192,12 +200,15 @@ async def prepare(
     before = placements.running
     if before is None:
         return None
+    # rules take milliseconds to make; the ruleset remembers them
+    await asyncio.to_thread(placements.foresee, running)
     began = time.monotonic()
     heirs = placements.heirs(running, began)
     succession = Succession(memo, heirs, (before.portal, running.portal), cache)
     until = began + CARRY_SECONDS
-    while succession.step(time.monotonic):
-        if time.monotonic() > until:
-            break
-        await asyncio.sleep(0)  # the sockets' turn
+    with uncollected():
+        while succession.step(time.monotonic):
+            if time.monotonic() > until:
+                break
+            await asyncio.sleep(0)  # the sockets' turn
     return heirs
