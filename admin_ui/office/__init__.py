@@ -53,5 +53,6 @@ def create_app(office: Office, accounts: Accounts) -> Flask:
     guarded = web.guarded(app, ACCESS, admit)
     guarded.config.update(MAX_CONTENT_LENGTH=UPLOAD_BYTES, MAX_FORM_MEMORY_SIZE=UPLOAD_BYTES)
     # Outside of the guard: a summary is known by its signature, and needs nothing of a page.
-    guarded.wsgi_app = Intake(guarded.wsgi_app, Gathering(office))  # type: ignore[assignment]
+    app.extensions["gathering"] = gathering = Gathering(office)
+    guarded.wsgi_app = Intake(guarded.wsgi_app, gathering)  # type: ignore[assignment]
     return guarded

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -27,6 +28,9 @@ from filterd.evidence.summary import MAX_BYTES, decode
 
 _KEPT_DETAIL = 300
 BATCH = 64
+LINGER_S = 0.02
+"""For so long a transaction waits for summaries that are being verified."""
+POURING_S = 2.0
 
 
 @dataclass(slots=True)
@@ -37,21 +41,26 @@ class _Waiting:
 
 @dataclass(slots=True)
 class Gathering:
-    """Summaries of many request threads, kept together: whoever finds the way free carries all
-    that wait, so each commit serves as many as came during the one before."""
+    """Summaries of many request threads, kept together: one of those that wait carries all of
+    them, so each commit serves as many as came during the one before."""
 
     office: Office
     _keys: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     _queue: list[_Waiting] = field(default_factory=list)
-    _turn: threading.Lock = field(default_factory=threading.Lock)
+    _turn: threading.Condition = field(default_factory=threading.Condition)
+    """Guards what stands above and below; told whenever any of it changes."""
+    _reading: int = 0
+    _carrying: bool = False
+    _newest: float = float("-inf")
 
     def take(self, envelope: bytes) -> Outcome:
         """One envelope: accepted, gap or known; EvidenceError when refused (and written down)."""
-        waiting = _Waiting(self._verified(envelope))
-        self._queue.append(waiting)
-        while waiting.result is None:
-            with self._turn:
-                if waiting.result is None:
+        waiting = self._read(envelope)
+        with self._turn:
+            while waiting.result is None:
+                if self._carrying:
+                    self._turn.wait()
+                else:
                     self._carry()
         if isinstance(waiting.result, EvidenceError):
             arrived = waiting.arrived
@@ -60,17 +69,46 @@ class Gathering:
             raise waiting.result
         return waiting.result
 
-    def _carry(self) -> None:
-        batch = self._queue[:BATCH]
-        del self._queue[: len(batch)]  # only the holder of the turn removes
+    def busy(self) -> bool:
+        """Summaries are pouring in: a transaction of several ended just now."""
+        return time.monotonic() - self._newest < POURING_S
+
+    def _read(self, envelope: bytes) -> _Waiting:
+        """Verify, and stand in the queue."""
+        with self._turn:
+            self._reading += 1
+        arrived: Arrived | None = None
         try:
-            results: Sequence[Result] = keep(self.office, [each.arrived for each in batch])
+            arrived = self._verified(envelope)
+            waiting = _Waiting(arrived)
+        finally:
+            with self._turn:
+                self._reading -= 1
+                if arrived is not None:
+                    self._queue.append(waiting)
+                self._turn.notify_all()
+        return waiting
+
+    def _carry(self) -> None:
+        """With the turn in hand: wait for those who are nearly there (a transaction of two costs as
+        much as one of twenty; nobody is waited for when nobody is), then keep them all."""
+        self._carrying = True
+        self._turn.wait_for(lambda: not self._reading or len(self._queue) >= BATCH, LINGER_S)
+        batch, self._queue[:BATCH] = self._queue[:BATCH], []
+        self._turn.release()
+        results: Sequence[Result | Exception]
+        try:
+            results = keep(self.office, [each.arrived for each in batch])
         except Exception as error:
-            for each in batch:
-                each.result = error
-            return
+            results = [error] * len(batch)
+        finally:
+            self._turn.acquire()
+            self._carrying = False
         for each, result in zip(batch, results, strict=True):
             each.result = result
+        if len(batch) > 1:
+            self._newest = time.monotonic()
+        self._turn.notify_all()
 
     def _verified(self, envelope: bytes) -> Arrived:
         try:

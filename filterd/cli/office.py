@@ -18,6 +18,8 @@ from filterd.errors import FilterdError
 
 _log = logging.getLogger("filterd.office")
 TURN_S = 15.0
+THREADS = 16
+"""Most of them wait for the transaction that carries their summary, so that it is a large one."""
 REPUBLISH_BEFORE = timedelta(days=10)
 
 
@@ -68,7 +70,10 @@ def _serve(office: Any, arguments: argparse.Namespace) -> int:
     app.config["SESSION_COOKIE_SECURE"] = bool(arguments.behind)
     stopped = threading.Event()
     worker = threading.Thread(
-        target=_work, args=(office, arguments.proof_log, stopped), name="office-work", daemon=True
+        target=_work,
+        args=(app.extensions["gathering"], arguments.proof_log, stopped),
+        name="office-work",
+        daemon=True,
     )
     worker.start()
     print(f"filterd office: http://{arguments.listen}", file=sys.stderr)
@@ -84,7 +89,7 @@ def _serve(office: Any, arguments: argparse.Namespace) -> int:
         proxy = {"trusted_proxy": arguments.behind, "trusted_proxy_headers": headers}
     try:
         waitress.serve(
-            app, listen=arguments.listen, threads=8, connection_limit=500, channel_timeout=60,
+            app, listen=arguments.listen, threads=THREADS, connection_limit=500, channel_timeout=60,
             max_request_body_size=20 * 1024 * 1024, ident=None, **proxy,
         )  # fmt: skip
     finally:
@@ -95,19 +100,21 @@ def _serve(office: Any, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _work(office: Any, proof_log: Path | None, stopped: threading.Event) -> None:
+def _work(gathering: Any, proof_log: Path | None, stopped: threading.Event) -> None:
     """Assess what became stale; read the name server's log; keep the bundle from expiring."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from admin_ui.office import assess, proof, publish
 
+    office = gathering.office
     while not stopped.wait(TURN_S):
         try:
             assess.new_day(office)
             if proof_log is not None and proof_log.exists():
                 proof.read_log(office, proof_log)
             proof.judge(office)
-            while not stopped.is_set() and assess.sweep(office):
+            # While summaries pour in they go first; a batch at each turn is assessed all the same.
+            while not stopped.is_set() and assess.sweep(office) and not gathering.busy():
                 pass
             publish.renew(office, REPUBLISH_BEFORE)
         except (FilterdError, OSError, SQLAlchemyError) as error:

@@ -34,7 +34,7 @@ from tests.lab.office_school import Box, entry, fresh_office, pin
 from tests.lab.private_postgres import free_port
 
 EACH = 20
-THREADS = 8
+THREADS = 16
 Shares = list[list[list[bytes]]]
 
 
