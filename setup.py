@@ -6,12 +6,13 @@ specification of the native one; `filterd_build_info{compiled}` shows which of t
 
 from setuptools import Extension, setup
 
-PARTS = ("drain", "forward", "lanes", "memo", "refusal", "reply")
+PARTS = ("drain", "forward", "http2", "http2_library", "lanes", "memo", "refusal", "reply")
 MORE = (
     "forward_send",
     "drain_object",
     "forward_events",
     "frames_object",
+    "http2_object",
     "forward_object",
     "forward_take",
     "memo_object",

@@ -50,7 +50,7 @@ class Encrypted:
             serve = dot_server(streams, self.certificate)
             self._acceptors += [Acceptor(one, self.gate, serve) for one in sockets.dot]
         if sockets.doh:
-            serve = https_server(handler, self.certificate)
+            serve = https_server(handler, self.certificate, streams.memo)
             self._acceptors += [Acceptor(one, self.gate, serve) for one in sockets.doh]
         self._loop = asyncio.get_running_loop()
         self._refresh = self._loop.call_later(REFRESH_SECONDS, self._on_refresh)

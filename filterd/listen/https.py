@@ -14,9 +14,10 @@ from filterd.listen.carrier import Buffers, Carrier
 from filterd.listen.certificate import Certificate, server_name
 from filterd.listen.frames import Answerer
 from filterd.listen.http1 import Http1
-from filterd.listen.http2 import Http2
+from filterd.listen.http2_native import open_http2
 from filterd.listen.http_dns import Request, Response, answer, read_request
 from filterd.metrics import layout
+from filterd.resolve.memo import Memo
 from filterd.resolve.via import Via
 
 ALPN = ("h2", "http/1.1")
@@ -33,7 +34,9 @@ MAX_UNSENT = 262_144
 class Session(Protocol):
     """One of the two versions of HTTP."""
 
-    dead: bool
+    @property
+    def dead(self) -> bool:
+        """Whether it has to be closed."""
 
     @property
     def busy(self) -> bool:
@@ -56,9 +59,12 @@ class Session(Protocol):
 class Https:
     """The session of one client's connection."""
 
-    def __init__(self, client: bytes, handler: Answerer, certificate: Certificate) -> None:
+    def __init__(
+        self, client: bytes, handler: Answerer, certificate: Certificate, memo: Memo | None
+    ) -> None:
+        """With `memo` what it can repeat does not trouble the handler."""
         self.client = client
-        self._handler, self._certificate = handler, certificate
+        self._handler, self._certificate, self._memo = handler, certificate, memo
         self._loop = asyncio.get_running_loop()
         self._session: Session | None = None
         self._carrier: Carrier | None = None
@@ -71,8 +77,11 @@ class Https:
         self._carrier = carrier
         self._named = self._certificate.device(server_name(carrier.tls))
         chosen = carrier.tls.selected_alpn_protocol() if carrier.tls is not None else None
-        version = Http2 if chosen == "h2" else Http1
-        self._session = version(self._write, self._asked)
+        if chosen == "h2":
+            memo = self._memo if self._named is None else None
+            self._session = open_http2(self._write, self._asked, memo, self.client)
+        else:
+            self._session = Http1(self._write, self._asked)
         self._last = self._loop.time()
         self._tick = self._loop.call_later(TICK_SECONDS, self._on_tick)
 
@@ -108,7 +117,11 @@ class Https:
         device = asked.device or self._named
         via = Via(layout.DOH, self._late, device=device, pad=PAD_BLOCK)
         now = self._loop.time()
-        response = self._handler.try_answer(asked.wire, self.client, now, via, key)
+        response = None
+        if self._memo is not None and device is None:
+            response = self._memo.repeat(asked.wire, self.client, layout.DOH)
+        if response is None:
+            response = self._handler.try_answer(asked.wire, self.client, now, via, key)
         if response is not None:
             self._respond(key, answer(response))
 
@@ -152,13 +165,13 @@ class Https:
             self._carrier.close()
 
 
-def https_server(handler: Answerer, certificate: Certificate) -> Serve:
+def https_server(handler: Answerer, certificate: Certificate, memo: Memo | None = None) -> Serve:
     """What an `Acceptor` does with each client of a DoH socket."""
     context = certificate.context(*ALPN)
     buffers = Buffers()
 
     async def serve(accepted: socket.socket, client: bytes) -> None:
-        session = Https(client, handler, certificate)
+        session = Https(client, handler, certificate, memo)
         await Carrier(session, buffers, context).serve(accepted)
 
     return serve

@@ -14,12 +14,15 @@ from typing import Protocol
 from filterd.listen.accept import Serve
 from filterd.listen.certificate import Certificate, server_name
 from filterd.metrics import layout
+from filterd.resolve.memo import Memo
 
 ALPN = "dot"
 
 
 class Streams(Protocol):
-    """What of `tcp.StreamServer` is used here."""
+    """What of `tcp.StreamServer` is used by the encrypted listeners."""
+
+    memo: Memo | None
 
     async def serve(
         self,

@@ -1,5 +1,5 @@
 /* The module `filterd.listen._native`: its types, and the reader of replies for tests. */
-#include "objects.h"
+#include "http2.h"
 
 /* read_reply(query, question size, reply) -> (reply_kind, records, TTL, AD, cookie): what native
  * forwarding makes of a reply, without an exchange around it. */
@@ -20,13 +20,15 @@ static PyObject *read_reply(PyObject *module, PyObject *args) {
                          PyBool_FromLong(found.ad), found.cookie, (Py_ssize_t)found.cookie_size);
 }
 
-enum { VERSION = 7 }; /* of what Python may expect in here: a build that was left over is not used */
+enum { VERSION = 8 }; /* of what Python may expect in here: a build that was left over is not used */
 
 static int module_exec(PyObject *module) {
     if (PyModule_AddIntConstant(module, "VERSION", VERSION)) return -1;
     PyObject *types[] = {PyType_FromSpec(&memo_spec), PyType_FromSpec(&drain_spec),
-                         PyType_FromSpec(&forward_spec)};
-    for (int i = 0; i < 3; i++) {
+                         PyType_FromSpec(&forward_spec),
+                         http2_open() ? PyType_FromSpec(&http2_spec) : Py_NewRef(Py_None)};
+    for (int i = 0; i < 4; i++) {
+        if (types[i] == Py_None) continue; /* libnghttp2 is not installed */
         if (!types[i] || PyModule_AddType(module, (PyTypeObject *)types[i])) return -1;
         Py_DECREF(types[i]);
     }
