@@ -1,10 +1,10 @@
 """What lists cost, beside unbound and dnsmasq in one run: a part of `make bench`, and alone
-`make bench-lists`.
+`make bench-lists` (BENCH_ARGS="--only compile" or "--only peers": that part alone).
 
-Compiles the full-size lists of the shared data with the product's own command (first, again with
-nothing changed, and with every other list there is), then measures the index: size, opening,
-memory of a reader, look-ups; expressions and networks; an update without news; a running service:
-an edit of the school's own list, fifty refreshes; then the peers load the same names.
+Compiles the full-size lists of the shared data with the product's own command, again with nothing
+changed, then every list there is, and those with one list changed; then measures the index: size,
+opening, memory of a reader, look-ups; expressions and networks; an update without news; a running
+service: an edit of the school's own list, fifty refreshes; then the peers load the same names.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ import json
 import lzma
 import os
 import random
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,7 @@ from filterd.lists.index import Index, open_index
 from filterd.lists.matching import Rules
 from filterd.policy.verdict import Question
 from filterd.wire.names import Name
-from tests.bench import list_changes, servers
+from tests.bench import list_changes, list_compiling, servers
 from tests.bench.peers import PEERS, Peer, unbound_rpz
 
 DATA = Path(os.environ.get("FILTERD_SHARED", servers.ROOT.parent / "shared")) / "data"
@@ -41,29 +39,14 @@ RPZ = Peer("unbound RPZ", "unbound", ("-V",), unbound_rpz)
 LOOKUPS = 100_000
 REGEXES = 20_000
 NETWORKS = 200_000
-PATIENCE = 900.0
-"""Seconds a peer may take to load the list."""
+PATIENCE = 180.0
+"""Seconds a peer may take to load the list; one that takes longer is ended, and the row says so."""
+PARTS = ("compile", "figures", "peers")
+ROWS = (
+    "compile", "compile_again", "compile_all", "compile_one_changed", "reader", "regexes",
+    "networks", "unchanged", "own_edit", "refreshes", "memory",
+)  # fmt: skip
 CANARY = "malware.canary.filterd.test"
-
-
-def compiled(folder: Path, source: Path) -> dict[str, Any]:
-    """One compilation by the product's command, with the processor time of all its processes."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    config = folder / "filterd.yaml"
-    config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(
-        f"state_dir: {folder}/state\ncatalogue: {servers.ROOT}/blocklists/catalogue.yaml\n"
-    )
-    command = [servers.filterd(), "lists", "compile", "--config", str(config), "--json"]
-    done = subprocess.run(
-        [*command, "--from", str(source)], check=True, capture_output=True, text=True, timeout=900
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    said: dict[str, Any] = json.loads(done.stdout)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    keys = ("names", "rules", "dropped", "seconds", "peak_rss_mib", "index_mib")
-    found = {key: said[key] for key in keys} | {"cpu_seconds": round(cpu, 1)}
-    return found | {"bytes_per_name": round(said["index_mib"] * 2**20 / max(said["names"], 1), 2)}
 
 
 def private_kib() -> int:
@@ -154,7 +137,8 @@ def peers(folder: Path, names: Path, sample: str) -> list[dict[str, Any]]:
                 figures = {"start_s": round(one.start_seconds, 1), "rss_mib": round(one.rss_mib)}
                 found.append({"server": peer.title, "version": version, **figures})
         except RuntimeError as error:
-            found.append({"server": peer.title, "version": version, "failed": str(error)})
+            found.append({"server": peer.title, "version": version, "failed": str(error)[:200]})
+        print(f"bench: {found[-1]}", file=sys.stderr, flush=True)
         shutil.rmtree(place, ignore_errors=True)
     return found
 
@@ -170,7 +154,7 @@ def network_figures(folder: Path) -> dict[str, Any]:
     source = folder / "networks"
     source.mkdir()
     (source / "malware.addresses.txt").symlink_to(path)
-    made = compiled(folder / "networks-own", source)
+    made = list_compiling.compiled(folder / "networks-own", source)
     index_file = folder / "networks-own" / "state" / "lists" / "index.fdx"
     before, began = private_kib(), time.process_time()
     index = open_index(index_file, verify=False)
@@ -186,33 +170,36 @@ def network_figures(folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def run(quick: bool) -> dict[str, Any]:
-    """Everything, as one JSON object."""
-    wanted = ("adult", "gambling") if quick else ("adult", "gambling", "malicious", "ads-tracking")
-    busy = os.getloadavg()[0]
+def run(quick: bool, parts: Sequence[str] = PARTS) -> dict[str, Any]:
+    """Everything, or the parts that are wanted, as one JSON object."""
+    wanted = ("adult", "gambling") if quick else list_compiling.FOUR
+    found: dict[str, Any] = {"load_before": round(os.getloadavg()[0], 2)}
+    found["noisy"] = found["load_before"] > 1.0
     with tempfile.TemporaryDirectory(prefix="filterd-bench-lists-") as scratch:
         folder = Path(scratch)
-        source, names = folder / "from", folder / "names.txt"
-        source.mkdir()
-        with names.open("wb") as out:
-            for list_id in wanted:
-                packed = DATA / "fullsize" / f"{list_id}.domains.xz"
-                (source / packed.name).symlink_to(packed)
-                out.write(lzma.decompress(packed.read_bytes()))
-        sample = names.read_text("ascii").partition("\n")[0]
-        first = compiled(folder / "own", source)
-        again = compiled(folder / "own", source)
-        index = folder / "own" / "state" / "lists" / "index.fdx"
-        found = {
-            "load_before": round(busy, 2), "noisy": busy > 1.0, "compile": first,
-            "compile_again": again, "reader": reader_figures(index), "regexes": regex_figures(),
-            "networks": network_figures(folder),
-            "unchanged": list_changes.unchanged(folder / "unchanged"),
-            **list_changes.running(folder / "running", index.resolve(), CANARY),
-        }  # fmt: skip
-        if not quick:
-            found["compile_all"] = compiled(folder / "all", DATA)
-        return found | {"peers": peers(folder, names, sample)}
+        full = DATA / "fullsize"
+        list_compiling.link((full / f"{n}.domains.xz" for n in wanted), full, folder / "from")
+        if "compile" in parts:
+            found |= list_compiling.rows(folder, folder / "from", None if quick else DATA)
+        elif "figures" in parts:
+            found["compile"] = list_compiling.compiled(folder / "own", folder / "from")
+        if "figures" in parts:
+            index = folder / "own" / "state" / "lists" / "index.fdx"
+            found |= {
+                "reader": reader_figures(index), "regexes": regex_figures(),
+                "networks": network_figures(folder),
+                "unchanged": list_changes.unchanged(folder / "unchanged"),
+                **list_changes.running(folder / "running", index.resolve(), CANARY),
+            }  # fmt: skip
+        if "peers" in parts:
+            names = folder / "names.txt"
+            with names.open("wb") as out:
+                for packed in sorted((folder / "from").iterdir()):
+                    out.write(lzma.decompress(packed.read_bytes()))
+            with names.open("rb") as lines:
+                sample = lines.readline().decode("ascii").strip()
+            found["peers"] = peers(folder, names, sample)
+    return found
 
 
 def main() -> int:
@@ -220,15 +207,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.bench_lists", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two lists of 550,000 names")
     parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument(
+        "--only", action="append", choices=PARTS, help="this part (may be repeated)"
+    )
     chosen = parser.parse_args()
     if not DATA.is_dir():
         print(f"needs the shared data at {DATA}", file=sys.stderr)
         return 2
-    found = run(chosen.quick)
-    if chosen.json:
-        print(json.dumps(found))
-        return 0
-    print(text(found))
+    found = run(chosen.quick, chosen.only or PARTS)
+    print(json.dumps(found) if chosen.json else text(found), flush=True)
     return 0
 
 
@@ -236,19 +223,19 @@ def text(found: Mapping[str, Any]) -> str:
     """The lines that people read."""
     noisy = " NOT QUIET: do not trust it" if found["noisy"] else ""
     lines = [f"lists; load average before the run {found['load_before']}{noisy}"]
-    for key in ("compile", "compile_again", "compile_all", "reader", "regexes", "networks",
-                "unchanged", "own_edit", "refreshes", "memory"):  # fmt: skip
+    for key in ROWS:
         if key in found:
             said = "  ".join(f"{name} {value}" for name, value in found[key].items() if value != "")
-            lines.append(f"{key:14} {said}")
-    own, mine = found["compile"], found["memory"]["pss_mib"]
-    for peer in found["peers"]:
+            lines.append(f"{key:20} {said}")
+    for peer in found.get("peers", ()):
         line = f"{peer['server']:20} " + "  ".join(
             f"{key} {value}" for key, value in peer.items() if key != "server"
         )
-        if "start_s" in peer:
-            line += f"  time ÷ our compiling {peer['start_s'] / own['seconds']:.2f}"
-            line += f"  memory ÷ our whole service {peer['rss_mib'] / mine:.2f}"
+        if "start_s" in peer and "compile" in found:
+            line += f"  time ÷ our compiling {peer['start_s'] / found['compile']['seconds']:.2f}"
+        if "start_s" in peer and "memory" in found:
+            ratio = peer["rss_mib"] / found["memory"]["pss_mib"]
+            line += f"  memory ÷ our whole service {ratio:.2f}"
         lines.append(line)
     return "\n".join(lines)
 

@@ -99,7 +99,9 @@ def serve(
             if process.poll() is not None:
                 raise RuntimeError(f"{title} ended by itself: {' '.join(command)}")
             if time.monotonic() - began > patience:
-                raise RuntimeError(f"{title} did not start: {' '.join(command)}")
+                raise RuntimeError(
+                    f"{title} did not start in {patience:.0f} s: {' '.join(command)}"
+                )
         yield Running(title, version, port, process, time.monotonic() - began)
     finally:
         process.terminate()
