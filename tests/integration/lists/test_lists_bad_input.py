@@ -18,7 +18,7 @@ from filterd.lists import fetch
 from filterd.lists.gate import Thresholds
 from filterd.lists.refresher import Hooks, Refresher, Times
 from filterd.lists.update import Fetching, Result
-from tests.integration.test_list_updates import NAMES, School
+from tests.lab.list_school import NAMES, School
 from tests.lab.list_server import ListServer, Served, list_server
 
 GIB, MIB = 1 << 30, 1 << 20

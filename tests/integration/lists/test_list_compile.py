@@ -30,7 +30,7 @@ from filterd.policy.verdict import Question
 from filterd.wire.names import Name
 
 FILTERD = str(Path(sys.executable).with_name("filterd"))
-SHARED = Path(os.environ.get("FILTERD_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+SHARED = Path(os.environ.get("FILTERD_SHARED", Path(__file__).parents[4] / "shared")) / "data"
 
 
 def settings_file(folder: Path) -> Path:
@@ -41,7 +41,7 @@ def settings_file(folder: Path) -> Path:
         "sources:\n  - {id: many, title: {vi: x, en: x}, category: porn, file: many.txt}\n"
     )
     for name in ("taxonomy", "services", "safesearch", "must_allow", "protected"):
-        shutil.copy(Path(__file__).parents[2] / "blocklists" / f"{name}.yaml", folder)
+        shutil.copy(Path(__file__).parents[3] / "blocklists" / f"{name}.yaml", folder)
     path = folder / "filterd.yaml"
     path.write_text(f"state_dir: {folder}/var\ncatalogue: {folder}/catalogue.yaml\n")
     return path

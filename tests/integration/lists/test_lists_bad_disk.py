@@ -21,7 +21,7 @@ from filterd.lists.index import open_index
 from filterd.lists.update import Result
 from filterd.policy.verdict import Question
 from filterd.wire.names import Name
-from tests.integration.test_list_updates import NAMES, School
+from tests.lab.list_school import NAMES, School
 from tests.lab.list_server import ListServer, list_server
 
 MORE = NAMES + "".join(f"more{i}.example\n" for i in range(300))
@@ -155,7 +155,7 @@ sys.addaudithook(watch)
 CHILD = """
 import sys
 from pathlib import Path
-from tests.integration.test_list_updates import School
+from tests.lab.list_school import School
 class Lab: pass
 school = School(Path(sys.argv[1]), Lab())
 print(school.update())
@@ -176,7 +176,7 @@ class Killed:
         """What was about to happen when everything was killed; None: it went to its end."""
         counter = self.hook / f"n{at}"
         environment = {
-            **os.environ, "PYTHONPATH": f"{self.hook}:{Path(__file__).parents[2]}",
+            **os.environ, "PYTHONPATH": f"{self.hook}:{Path(__file__).parents[3]}",
             "KILL_FOLDER": str(self.folder / "school" / "lists"), "KILL_COUNTER": str(counter),
             "KILL_AT": str(at),
         }  # fmt: skip
