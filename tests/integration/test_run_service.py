@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import socket
 import stat
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -230,81 +227,6 @@ def test_metrics_count_what_was_asked(filterd: RunningFilterd) -> None:
     assert 'filterd_list_entries{list="own_gambling"}' in safe
     with pytest.raises(urllib.error.HTTPError):
         metrics(filterd, "/else")
-
-
-def test_explain_through_the_socket(filterd: RunningFilterd) -> None:
-    found = filterd.control.call("explain", name="https://Porn.Canary.filterd.test/x")
-    by_tier = {verdict["tier"]: verdict for verdict in found["verdicts"]}
-    assert set(by_tier) == set(TIERS)
-    assert by_tier["primary"]["verdict"] == "blocked"
-    assert by_tier["primary"]["step"] == "floor_pupils"
-
-
-def test_explain_follows_the_answer_as_the_filter_does(filterd: RunningFilterd) -> None:
-    """The name is on no list; what it leads to is, and the console, the command line and the
-    filter itself say the same."""
-    name = "cloak-games.canary.filterd.test"
-    found = filterd.control.call("explain", name=name)
-    target = "games.canary.filterd.test"
-    for row in found["verdicts"]:
-        answered = filterd.outcome(name, row["tier"])
-        if row["step"] == "allow_only":
-            continue
-        assert answered.startswith("NXDOMAIN") == (row["verdict"] == "blocked"), row
-        assert row["chain"][0]["name"] == target
-    by_tier = {row["tier"]: row for row in found["verdicts"]}
-    assert (by_tier["primary"]["verdict"], by_tier["primary"]["category"]) == ("blocked", "games")
-    assert by_tier["staff"]["chain"][-1]["name"] == "192.0.2.1"
-    command = [sys.executable, "-m", "filterd", "explain", "--json", "--config"]
-    shown = subprocess.run(
-        [*command, str(filterd.config), "--tier", "primary", name],
-        capture_output=True, check=True, timeout=60,
-    )  # fmt: skip
-    (row,) = json.loads(shown.stdout)["verdicts"]
-    assert row["chain"] == by_tier["primary"]["chain"] and row["rule"] == target
-    why = filterd.control.call("portal.why", "@portal", address="127.0.11.7", name=name)
-    assert (why["verdict"], why["category"]) == ("blocked", "games")
-
-
-def test_the_portal_learns_a_tier_and_nothing_else(filterd: RunningFilterd) -> None:
-    device = filterd.control.call("portal.device", "@portal", address="127.0.11.7")
-    assert (device["tier"], device["known"], device["state"]) == ("primary", True, "enforcing")
-    why = filterd.control.call(
-        "portal.why", "@portal", address="127.0.11.7", name="porn.canary.filterd.test"
-    )
-    assert why["verdict"] == "blocked"
-    for method in ("policy.get", "audit.list", "people.list", "status.get"):
-        with pytest.raises(CallError) as caught:
-            filterd.control.call(method, "@portal")
-        assert caught.value.code == "denied"
-
-
-def test_a_pause_is_for_staff_and_ends(filterd: RunningFilterd) -> None:
-    listed = "betonline.ag"
-    assert filterd.outcome(listed, "staff").startswith("NXDOMAIN")
-    filterd.control.call("pause.start", minutes=10, reason="kiểm tra máy chủ")
-    assert filterd.control.call("status.get")["state"] == "paused"
-    until(lambda: filterd.outcome(listed, "staff") == GOOD, 1.0, "the pause")
-    assert filterd.outcome(listed, "primary").startswith("NXDOMAIN")
-    assert filterd.outcome("malware.canary.filterd.test", "staff").startswith("NXDOMAIN")
-    filterd.control.call("pause.stop")
-    until(lambda: filterd.outcome(listed, "staff").startswith("NXDOMAIN"), 1.0, "its end")
-
-
-def test_a_backup_is_looked_into_and_restored(filterd: RunningFilterd) -> None:
-    control, secret = filterd.control, "một cụm mật khẩu dài"
-    made = control.call("backup.export", passphrase=secret)
-    with pytest.raises(CallError):
-        control.call("backup.inspect", archive=made["archive"], passphrase="another passphrase")
-    control.call("overrides.add", name="tam.example", allow=False, minutes=9, reason="tạm thời")
-    until(lambda: filterd.outcome("tam.example").startswith("NXDOMAIN"), 1.0, "the block")
-    seen = control.call("backup.inspect", archive=made["archive"], passphrase=secret)
-    assert any("tam.example" in change["en"] for change in seen["changes"])
-    control.call(
-        "backup.import", archive=made["archive"], passphrase=secret, parts=["policy"],
-        reason="khôi phục thử",
-    )  # fmt: skip
-    until(lambda: filterd.outcome("tam.example") == GOOD, 2.0, "the restored policy")
 
 
 def test_doctor_finds_nothing_wrong(filterd: RunningFilterd) -> None:
