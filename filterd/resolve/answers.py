@@ -15,7 +15,7 @@ from filterd.errors import WireError
 from filterd.resolve.cache import Cached
 from filterd.wire import constants as c
 from filterd.wire import svcb
-from filterd.wire.records import EMPTY, Body, Message, Record, name_end, render
+from filterd.wire.records import EMPTY, Body, Message, Record, name_end, parse_reply, render
 
 MAX_HOPS = 16
 _NEGATIVE_MOST = 3600
@@ -25,6 +25,7 @@ _AUTHORITY = frozenset({c.SOA, c.NS, c.DS, c.RRSIG, c.NSEC, c.NSEC3})
 _TTL_LIMIT = 0x7FFFFFFF
 _ADDRESS = (c.A, c.AAAA)
 _ADDRESS_HEAD = struct.Struct("!HHHIH")
+_NEGATIVE_HEAD = struct.Struct("!6H")
 _TO_QUESTION = 0xC00C
 
 
@@ -105,6 +106,17 @@ def recalled(key: bytes, records: bytes, ttl: int, born: float, ad: bool) -> Cac
     )
     body = Body(len(addresses), 0, 0, bytes(octets), ttls, len(octets))
     return Cached(key, c.NOERROR, body, body, (), addresses, born, ttl, ad)
+
+
+def recalled_negative(
+    key: bytes, rcode: int, authority: bytes, life: tuple[float, int], ad: bool
+) -> Cached:
+    """The answer of `normalise` from its authority section, one record as native forwarding keeps
+    it; `life` is when it came and for how long it holds."""
+    head = _NEGATIVE_HEAD.pack(0, c.QR | rcode, 1, 0, bool(authority), 0)
+    message = parse_reply(head + key + authority)
+    body = render(key, (), message.authority)
+    return Cached(key, rcode, body, body, (), (), *life, ad)
 
 
 def failure(key: bytes, rcode: int, now: float, options: bytes) -> Cached:

@@ -21,8 +21,11 @@ Lane = tuple[str, int, bytes, bool, int]
 Tally = tuple[int, int, float, float, int, int, bytes]
 """Queries, replies, the sum of their seconds, seconds that another was faster, wrong ids, malformed
 datagrams, the cookie when it is a new one."""
-Answered = tuple[bytes, int, int, bool, int]
-"""Records (owners point to the question, TTLs are 0), TTL, when it came (ms), AD, uses."""
+Answered = tuple[bytes, int, int, int, int]
+"""Records (addresses: owners point to the question, TTLs are 0), TTL, when it came (ms), marks,
+uses."""
+AD, NXDOMAIN, NEGATIVE = 1, 2, 4
+"""Marks of an answer, as in listen/native/reply.h: its AD bit, its rcode, that it has no answer."""
 
 
 class Forward(Protocol):

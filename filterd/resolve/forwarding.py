@@ -15,16 +15,17 @@ from typing import NamedTuple
 
 from filterd.metrics import layout
 from filterd.policy.verdict import Allowed
-from filterd.resolve.answers import recalled
+from filterd.resolve.answers import recalled, recalled_negative
 from filterd.resolve.backlog import Backlog
 from filterd.resolve.cache import Cache, Cached
-from filterd.resolve.forward_ports import Event, Forward, Upstreams
+from filterd.resolve.forward_ports import AD, NEGATIVE, NXDOMAIN, Event, Forward, Upstreams
 from filterd.resolve.handler import Handler
 from filterd.resolve.inflight import EXCHANGE_SECONDS
 from filterd.resolve.source import Limits
 from filterd.resolve.via import Via
 from filterd.upstream.handover import Handover, Heard, Lead, What
 from filterd.upstream.question import Told, UpstreamQuestion
+from filterd.wire import constants as c
 from filterd.wire.records import name_end
 
 ORDER_SECONDS = 0.25
@@ -170,8 +171,13 @@ class Forwarding:
         found = self.forward.answered(key) if self.forward is not None else None
         if found is None:
             return None
-        records, ttl, born_ms, ad, uses = found
-        return recalled(key, records, ttl, born_ms / 1000, ad), uses
+        records, ttl, born_ms, marks, uses = found
+        if not marks & NEGATIVE:
+            return recalled(key, records, ttl, born_ms / 1000, bool(marks & AD)), uses
+        if not ttl:
+            return None  # it was told and not kept
+        rcode = c.NXDOMAIN if marks & NXDOMAIN else c.NOERROR
+        return recalled_negative(key, rcode, records, (born_ms / 1000, ttl), bool(marks & AD)), uses
 
     def _yield(self, key: bytes) -> None:
         """Go on here with a question that somebody asks whom the native part does not answer."""

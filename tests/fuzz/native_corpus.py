@@ -177,6 +177,8 @@ class Forwarding:
         body = b"".join(record + self.chance.randbytes(width) for _ in range(count))
         cookie = struct.pack("!HH", 10, 16) + asked[-8:] + self.chance.randbytes(8)
         opt = b"\0\0\x29\x04\xd0\0\0\0\0" + struct.pack("!H", len(cookie)) + cookie
+        if self.chance.random() < 0.4:
+            return self._nearly(self._none(asked, end, opt))
         good = asked[:2] + struct.pack("!5H", 0x8180, 1, count, 0, 1) + asked[12:end] + body + opt
         what = self.chance.randrange(8)
         if what < 2:
@@ -186,12 +188,29 @@ class Forwarding:
         if what == 3:
             return self.chance.randbytes(2) + good[2:]
         if what == 4:
-            made = bytearray(good)
-            for _ in range(self.chance.randint(1, 4)):
-                made[self.chance.randrange(2, len(made))] = self.chance.randrange(256)
-            return bytes(made)
+            return self._nearly(good)
         other = self.chance.choice(replies)
         return asked[:2] + other[2:12] + asked[12:end] + other[end:4000]
+
+    def _nearly(self, good: bytes) -> bytes:
+        made = bytearray(good)
+        for _ in range(self.chance.choice((0, 1, 1, 4))):
+            made[self.chance.randrange(2, len(made))] = self.chance.randrange(256)
+        return bytes(made)
+
+    def _none(self, asked: bytes, end: int, opt: bytes) -> bytes:
+        """That there is none: an SOA, servers, or nothing; names that point anywhere."""
+        names = [b"\xc0\x0c", b"\2ns\xc0\x0c", b"\0", b"\1a\xc0" + self.chance.randbytes(1)]
+        owner, count = self.chance.choice(names), self.chance.choice((0, 1, 1, 2, 34, 65))
+        records = b""
+        for _ in range(count):
+            data = self.chance.choice(names)
+            if count == 1:
+                data += self.chance.choice(names) + self.chance.randbytes(20)
+            kind = 6 if count == 1 else 2
+            records += owner + struct.pack("!HHIH", kind, 1, 60, len(data)) + data
+        head = struct.pack("!5H", 0x8180 | self.chance.choice((0, 3)), 1, 0, count, 1)
+        return asked[:2] + head + asked[12:end] + records + opt
 
 
 def forwarded(module: Any, seed: int) -> int:

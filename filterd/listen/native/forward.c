@@ -9,7 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { TICK_MS = 20, TURNS = 4, EVENTS = 64 };
+enum { TICK_MS = 20, TURNS = 4, EVENTS = 64, NEGATIVE_MOST = 3600 };
 
 int forward_open(forward *self, size_t limit_bytes, uint64_t seed) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
@@ -144,6 +144,25 @@ static uint32_t clamped(const forward *self, uint32_t ttl) {
     return ttl < self->least_ttl ? self->least_ttl : ttl;
 }
 
+/* How long it may be kept, and the TTLs that are told, within their bounds. */
+static void settle_negative(const forward *self, answer *found) {
+    if (found->ttl > self->most_ttl) found->ttl = self->most_ttl;
+    for (size_t at = 0; at < found->body_size; at = reply_next(found->body, at)) {
+        uint8_t *told = found->body + reply_ttl_at(found->body, at);
+        uint32_t ttl = (uint32_t)told[0] << 24 | told[1] << 16 | told[2] << 8 | told[3];
+        ttl = clamped(self, ttl > NEGATIVE_MOST ? NEGATIVE_MOST : ttl);
+        told[0] = ttl >> 24, told[1] = ttl >> 16, told[2] = ttl >> 8, told[3] = ttl;
+    }
+}
+
+/* Whether Python has to look at a good answer all the same: a TTL of 0, a listed address. */
+static int is_delicate(forward *self, answer *found) {
+    if (found->marks & REPLY_NEGATIVE) return settle_negative(self, found), 0;
+    return !(found->ttl = clamped(self, found->ttl)) ||
+           forward_suspect(self, found->body, found->body_size, found->body_size / found->count,
+                           found->ttl);
+}
+
 static void judge(forward *self, port *on, slot *held, const uint8_t *datagram, size_t size,
                   int64_t now_us) {
     answer found;
@@ -159,10 +178,7 @@ static void judge(forward *self, port *on, slot *held, const uint8_t *datagram, 
             return;
         }
         if (known < 0 || one->adopted) kind = REPLY_ODD;
-        if (kind == REPLY_PLAIN && (!(found.ttl = clamped(self, found.ttl)) ||
-                                    forward_suspect(self, found.body, found.body_size,
-                                                    found.body_size / found.count, found.ttl)))
-            kind = REPLY_ODD;
+        if (kind == REPLY_PLAIN && is_delicate(self, &found)) kind = REPLY_ODD;
     }
     held->sent_ms = 0;
     on->taken--;

@@ -183,7 +183,7 @@ static PyObject *forward_seen(Forward *self, PyObject *number) {
 
 /* --- what was answered -------------------------------------------------------------------- */
 
-/* answered(question) -> (records, ttl, stored_ms, AD, uses) or None. */
+/* answered(question) -> (records, ttl, stored_ms, marks, uses) or None. */
 static PyObject *forward_answered(Forward *self, PyObject *question) {
     char *bytes;
     Py_ssize_t size;
@@ -191,10 +191,10 @@ static PyObject *forward_answered(Forward *self, PyObject *question) {
     entry *found = size < 5 || size > MEMO_QUESTION
         ? NULL : memo_get(&self->flow.answers, 0, 0, (uint8_t *)bytes, size);
     if (!found) Py_RETURN_NONE;
-    return Py_BuildValue("y#ILNI", found->bytes + found->question_size,
+    return Py_BuildValue("y#ILiI", found->bytes + found->question_size,
                          (Py_ssize_t)found->reply_size,
                          (unsigned)((found->until_ms - found->stored_ms) / 1000),
-                         (long long)found->stored_ms, PyBool_FromLong(found->tally), found->uses);
+                         (long long)found->stored_ms, (int)found->tally, found->uses);
 }
 
 static PyObject *forward_flush_py(Forward *self, PyObject *unused) {

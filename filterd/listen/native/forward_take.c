@@ -51,13 +51,22 @@ static uint32_t shown(int64_t left_ms, int64_t rules_ms) {
     return least < 0 ? 0 : least / 1000;
 }
 
-static void count(Forward *self, uint32_t first, uint32_t tier, int64_t waited_us) {
+static uint32_t seconds_of(int64_t ms) {
+    return ms < 0 ? 0 : ms / 1000 > UINT32_MAX ? UINT32_MAX : ms / 1000;
+}
+
+/* The counter of an answer's rcode. */
+static uint32_t rcode_at(const Forward *self, int marks) {
+    return self->flow.at.noerror + (marks & REPLY_NXDOMAIN ? 3 : 0);
+}
+
+static void count(Forward *self, uint32_t first, uint32_t tier, int marks, int64_t waited_us) {
     const places *at = &self->flow.at;
     uint64_t *counters = self->memo->table.counters;
     int bucket = 0;
     while (bucket < FORWARD_BUCKETS - 1 && waited_us > at->bounds_us[bucket]) bucket++;
     counters[first + tier * at->stride]++;
-    counters[at->noerror]++;
+    counters[rcode_at(self, marks)]++;
     counters[at->durations + bucket]++;
     counters[at->duration_sum] += waited_us;
 }
@@ -69,16 +78,18 @@ static void remember(Forward *self, const asked *one, const verdict *found, cons
     const places *at = &self->flow.at;
     uint8_t reply[REPLY_RESPONSE];
     int64_t until = known->stored_ms + (known->until_ms - known->stored_ms) / 100 * PREFETCH_PERCENT;
-    size_t stride = stride_of(one);
     entry head = {.rules = one->from->rules, .variant = one->variant, .stored_ms = now_ms,
                   .question_size = one->question_size, .reply_size = size, .tally = NO_TALLY,
                   .used = 1, .count_count = 4,
-                  .counts = {at->cached + found->tier * at->stride, at->noerror, at->durations + 2,
-                             at->hits}};
+                  .counts = {at->cached + found->tier * at->stride, rcode_at(self, known->tally),
+                             at->durations + 2, at->hits}};
     if (until > ends_ms(found)) until = ends_ms(found);
     head.until_ms = until > now_ms + LONGEST_MS ? now_ms + LONGEST_MS : until;
-    for (size_t record = 0; record < known->reply_size; record += stride)
-        head.ttls[head.ttl_count++] = 12 + one->question_size + record + 6;
+    const uint8_t *body = known->bytes + known->question_size;
+    for (size_t record = 0; record < known->reply_size; record = reply_next(body, record)) {
+        if (head.ttl_count == MEMO_TTLS) return;
+        head.ttls[head.ttl_count++] = 12 + one->question_size + reply_ttl_at(body, record);
+    }
     memcpy(reply, response, size);
     reply[0] = reply[1] = 0;
     memcpy(reply + 12, one->question, one->question_size);
@@ -89,17 +100,22 @@ static Py_ssize_t tell_known(Forward *self, asked *one, const verdict *found, en
                              int64_t now_ms, uint8_t *out) {
     int64_t left = known->until_ms - now_ms;
     const uint8_t *body = known->bytes + known->question_size;
-    size_t stride = stride_of(one);
-    if (forward_suspect(&self->flow, body, known->reply_size, stride, left / 1000)) return 0;
-    size_t size = reply_write(one->query, one->question_size, one->variant, one->room, body,
-                              known->reply_size, known->tally, shown(left, ends_ms(found) - now_ms),
-                              out);
-    if (!size) return 0;
+    int negative = known->tally & REPLY_NEGATIVE;
+    int64_t rules = ends_ms(found) - now_ms;
+    if (!negative && forward_suspect(&self->flow, body, known->reply_size, stride_of(one), left / 1000))
+        return 0;
+    size_t size = negative
+        ? reply_write_negative(one->query, one->question_size, one->variant, one->room, body,
+                               known->reply_size, known->tally, (now_ms - known->stored_ms) / 1000,
+                               seconds_of(rules), out)
+        : reply_write(one->query, one->question_size, one->variant, one->room, body,
+                      known->reply_size, known->tally, shown(left, rules), out);
+    if (!size || out[2] & 2) return 0; /* too long: the handler's */
     known->hits++;
     known->uses++;
     known->used = 1;
     known->clients |= 1ull << (one->from->tag & 63);
-    count(self, self->flow.at.cached, found->tier, 0);
+    count(self, self->flow.at.cached, found->tier, known->tally, 0);
     self->memo->table.counters[self->flow.at.hits]++;
     remember(self, one, found, known, now_ms, out, size);
     return size;
@@ -245,14 +261,18 @@ static void tell_waiter(Forward *self, waiter *to, const answer *found, size_t q
                         int64_t now_us) {
     uint8_t response[REPLY_RESPONSE];
     int64_t now_ms = now_us / 1000;
-    uint32_t ttl = shown((int64_t)found->ttl * 1000, to->until_ms - now_ms);
-    size_t size = reply_write(to->query, question, to->variant, to->room, found->body,
-                              found->body_size, found->ad, ttl, response);
+    int64_t rules = to->until_ms - now_ms;
+    size_t size = found->marks & REPLY_NEGATIVE
+        ? reply_write_negative(to->query, question, to->variant, to->room, found->body,
+                               found->body_size, found->marks, 0, seconds_of(rules), response)
+        : reply_write(to->query, question, to->variant, to->room, found->body, found->body_size,
+                      found->marks, shown((int64_t)found->ttl * 1000, rules), response);
     if (!size) { /* too long for it: what is left out is the handler's to say */
         to->next = self->flow.unfit;
         self->flow.unfit = to;
         return;
     }
+    if (size && response[2] & 2) self->memo->table.counters[self->flow.at.truncated]++;
     source *from = memo_source(&self->memo->table, to->address, 0);
     if (from && !is_own(to->address) &&
         !source_release(from, size, now_ms, FORWARD_WINDOW_MS, FORWARD_BURST)) {
@@ -261,13 +281,13 @@ static void tell_waiter(Forward *self, waiter *to, const answer *found, size_t q
         self->memo->table.counters[self->flow.at.truncated]++;
     }
     queue(self, to, size, response);
-    count(self, self->flow.at.forwarded, to->tier, now_us - to->arrived_us);
+    count(self, self->flow.at.forwarded, to->tier, found->marks, now_us - to->arrived_us);
 }
 
 void forward_landed(forward *flow, pending *one, const answer *found, int64_t now_us) {
     Forward *self = flow->object;
     entry head = {.stored_ms = now_us / 1000, .question_size = one->question_size,
-                  .reply_size = found->body_size, .tally = found->ad};
+                  .reply_size = found->ttl ? found->body_size : 0, .tally = found->marks};
     head.until_ms = head.stored_ms + (int64_t)found->ttl * 1000;
     for (waiter *each = one->waiting; each; each = each->next) {
         head.hits++;

@@ -1,7 +1,7 @@
 /* The module `filterd.listen._native`: its types, and the reader of replies for tests. */
 #include "http2.h"
 
-/* read_reply(query, question size, reply) -> (reply_kind, records, TTL, AD, cookie): what native
+/* read_reply(query, question size, reply) -> (reply_kind, records, TTL, marks, cookie): what native
  * forwarding makes of a reply, without an exchange around it. */
 static PyObject *read_reply(PyObject *module, PyObject *args) {
     Py_buffer query, reply;
@@ -16,8 +16,8 @@ static PyObject *read_reply(PyObject *module, PyObject *args) {
     PyBuffer_Release(&reply);
     if (!fits) return PyErr_SetString(PyExc_ValueError, "no such question in this query"), NULL;
     if (kind != REPLY_PLAIN) found = (answer){0};
-    return Py_BuildValue("iy#INy#", (int)kind, found.body, (Py_ssize_t)found.body_size, found.ttl,
-                         PyBool_FromLong(found.ad), found.cookie, (Py_ssize_t)found.cookie_size);
+    return Py_BuildValue("iy#Iiy#", (int)kind, found.body, (Py_ssize_t)found.body_size, found.ttl,
+                         (int)found.marks, found.cookie, (Py_ssize_t)found.cookie_size);
 }
 
 enum { VERSION = 8 }; /* of what Python may expect in here: a build that was left over is not used */

@@ -5,7 +5,7 @@
 
 #include "drain.h"
 
-enum { HEADER = 12, FIXED = 10, TYPE_A = 1, TYPE_AAAA = 28, TYPE_OPT = 41, OPTION_COOKIE = 10 };
+enum { HEADER = 12, FIXED = 10, TYPE_A = 1, TYPE_NS = 2, TYPE_SOA = 6, TYPE_AAAA = 28, TYPE_OPT = 41, OPTION_COOKIE = 10, NXDOMAIN = 3 };
 
 static unsigned get16(const uint8_t *at) { return at[0] << 8 | at[1]; }
 
@@ -83,6 +83,93 @@ static size_t read_address(const uint8_t *reply, size_t size, size_t at, unsigne
     return at + whole;
 }
 
+/* --- that there is none ------------------------------------------------------------------- */
+
+enum { MOST_HOPS = 8, PLACES = 4096, NEGATIVE_MOST = 3600 };
+
+/* Where the labels of names begin: nothing else may be pointed to, so that no name changes when a TTL
+ * does. */
+typedef struct {
+    uint8_t bits[PLACES / 8];
+} starts;
+
+static int begins(const starts *known, size_t at) { return known->bits[at / 8] >> at % 8 & 1; }
+
+/* Offset behind the name at `at`, which is noted; 0: malformed, or beyond what is read here. */
+static size_t read_name(const uint8_t *reply, size_t size, size_t at, starts *known) {
+    size_t end = 0, whole = 1;
+    for (unsigned hops = 0; at < size && at < PLACES;) {
+        unsigned length = reply[at];
+        if (length >= 0xC0) {
+            if (at + 1 >= size || ++hops > MOST_HOPS) return 0;
+            size_t target = get16(reply + at) & 0x3fff;
+            if (target >= at || !begins(known, target)) return 0;
+            end = end ? end : at + 2;
+            at = target;
+            continue;
+        }
+        if (length > 63 || (whole += length + (length > 0)) > 255) return 0;
+        if (!end) known->bits[at / 8] |= 1 << at % 8;
+        if (!length) return end ? end : at + 1;
+        at += length + 1;
+    }
+    return 0;
+}
+
+/* Offset behind the data of an SOA or NS record; 0: malformed. */
+static size_t read_data(const uint8_t *reply, size_t size, size_t at, unsigned type, starts *known) {
+    if (!(at = read_name(reply, size, at, known)) || type == TYPE_NS) return at;
+    at = read_name(reply, size, at, known);
+    return at && size - at >= 20 ? at + 20 : 0;
+}
+
+/* One record of the authority section at `at`, of the same set as the first at `first`; where it
+ * ends, or 0. */
+static size_t read_authority(const uint8_t *reply, size_t size, size_t first, size_t at,
+                             starts *known) {
+    size_t owner = read_name(reply, size, at, known);
+    if (!owner || size - owner < FIXED) return 0;
+    size_t like = reply_ttl_at(reply, first) - 4; /* where the first one's type stands */
+    unsigned type = get16(reply + owner), length = get16(reply + owner + 8);
+    if ((type != TYPE_SOA && type != TYPE_NS) || get16(reply + owner + 2) != 1) return 0;
+    if (owner - at != like - first || memcmp(reply + at, reply + first, owner + 8 - at)) return 0;
+    if (size - owner - FIXED < length) return 0;
+    size_t end = read_data(reply, size, owner + FIXED, type, known);
+    return end == owner + FIXED + length ? end : 0;
+}
+
+/* The whole authority section: one SOA, or servers of one name, or nothing; where it ends, or 0. */
+static size_t read_negative(const uint8_t *reply, size_t size, size_t question, answer *found) {
+    starts known = {{0}};
+    unsigned records = get16(reply + 8);
+    size_t first = HEADER + question, at = first;
+    if (records > REPLY_SERVERS || read_name(reply, first, HEADER, &known) != first - 4) return 0;
+    for (unsigned i = 0; i < records; i++)
+        if (!(at = read_authority(reply, size, first, at, &known)) || at - first > REPLY_BODY) return 0;
+    found->ttl = 0; /* without an SOA it is not kept (RFC 2308 section 5) */
+    if (records && get16(reply + reply_ttl_at(reply, first) - 4) == TYPE_SOA) {
+        if (records > 1) return 0;
+        uint32_t ttl = get32(reply + reply_ttl_at(reply, first)), least = get32(reply + at - 4);
+        found->ttl = ttl < least ? ttl : least;
+        if (found->ttl > NEGATIVE_MOST) found->ttl = NEGATIVE_MOST;
+    }
+    found->body_size = at - first;
+    memcpy(found->body, reply + first, found->body_size);
+    return at;
+}
+
+size_t reply_ttl_at(const uint8_t *records, size_t at) {
+    while (records[at] && records[at] < 0xC0) at += records[at] + 1;
+    return at + (records[at] ? 2 : 1) + 4;
+}
+
+size_t reply_next(const uint8_t *records, size_t at) {
+    size_t ttl = reply_ttl_at(records, at);
+    return ttl + 6 + get16(records + ttl + 4);
+}
+
+/* --- the whole ---------------------------------------------------------------------------- */
+
 static enum reply_kind fit(const uint8_t *query, size_t question, const uint8_t *reply, size_t size) {
     if (size < HEADER || (reply[2] & 0xf8) != 0x80) return REPLY_FOREIGN;
     if (size == HEADER) return REPLY_ODD; /* an old server's refusal of OPT, perhaps */
@@ -98,14 +185,17 @@ enum reply_kind reply_read(const uint8_t *query, size_t question, const uint8_t 
     if (kind != REPLY_PLAIN) return kind;
     unsigned type = get16(query + HEADER + question - 4), records = get16(reply + 6);
     if (type != TYPE_A && type != TYPE_AAAA) return REPLY_ODD;
-    if ((reply[2] & 2) || (reply[3] & 15)) return REPLY_ODD; /* cut, or another rcode */
-    if (!records || records > REPLY_RECORDS || get16(reply + 8) || get16(reply + 10) > 1)
-        return REPLY_ODD;
+    unsigned rcode = reply[3] & 15;
+    if (reply[2] & 2 || records > REPLY_RECORDS || get16(reply + 10) > 1) return REPLY_ODD;
+    if (rcode && (rcode != NXDOMAIN || records)) return REPLY_ODD;
+    if (records && get16(reply + 8)) return REPLY_ODD;
     found->ttl = 0x7fffffff;
     found->body_size = found->cookie_size = 0;
     found->count = records;
-    found->ad = reply[3] >> 5 & 1;
+    found->marks = (reply[3] >> 5 & 1 ? REPLY_AD : 0) | (rcode ? REPLY_NXDOMAIN : 0) |
+                   (records ? 0 : REPLY_NEGATIVE);
     size_t at = HEADER + question;
+    if (!records && !(at = read_negative(reply, size, question, found))) return REPLY_ODD;
     for (unsigned i = 0; i < records; i++)
         if (!(at = read_address(reply, size, at, type, found))) return REPLY_ODD;
     if (!get16(reply + 10)) return at == size ? REPLY_PLAIN : REPLY_ODD;
@@ -133,4 +223,25 @@ size_t reply_write(const uint8_t *query, size_t question, int variant, size_t ro
     memcpy(out + end, opt, sizeof opt);
     if (variant & WITH_DO) out[end + 7] = 0x80;
     return end + sizeof opt;
+}
+
+size_t reply_write_negative(const uint8_t *query, size_t question, int variant, size_t room,
+                            const uint8_t *body, size_t body_size, int marks, uint32_t age,
+                            uint32_t most, uint8_t *out) {
+    size_t first = HEADER + question;
+    int cut = first + body_size + (variant & WITH_OPT ? 11 : 0) > room;
+    size_t size = reply_write(query, question, variant, UINT16_MAX, body, 0, marks & REPLY_AD, 0, out);
+    size_t opt = size - first;
+    if (marks & REPLY_NXDOMAIN) out[3] |= NXDOMAIN;
+    if (cut) return out[2] |= 2, size;
+    memmove(out + first + body_size, out + first, opt);
+    memcpy(out + first, body, body_size);
+    for (size_t at = 0; at < body_size; at = reply_next(body, at)) {
+        uint8_t *ttl = out + first + reply_ttl_at(body, at);
+        uint32_t left = get32(ttl) > age ? get32(ttl) - age : 0;
+        if (left > most) left = most;
+        ttl[0] = left >> 24, ttl[1] = left >> 16, ttl[2] = left >> 8, ttl[3] = left;
+        out[9]++;
+    }
+    return size + body_size;
 }

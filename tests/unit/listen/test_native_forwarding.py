@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 from filterd.errors import WireError
 from filterd.listen import drain
-from filterd.resolve.answers import Clamp, normalise, recalled
+from filterd.resolve.answers import Clamp, normalise, recalled, recalled_negative
+from filterd.resolve.forward_ports import AD, NEGATIVE, NXDOMAIN
 from filterd.upstream.scan import inspect
 from filterd.upstream.settings import Strategy
-from filterd.wire.records import parse_reply
+from filterd.wire.records import Body, parse_reply
 from tests.lab.forwarding import Box
 from tests.lab.lying_upstream import LyingUpstream
+from tests.lab.quick_upstream import quick_upstream
 from tests.lab.school import block, pupils_without
 
 pytestmark = pytest.mark.skipif(not drain.COMPILED, reason="nothing was compiled here")
@@ -70,6 +72,51 @@ async def test_every_upstream_is_answered_alike_with_and_without_it(
             assert [one[:2] for one in found] == [(one[0], one[2]) for one in found]
         assert native.outcomes() == python.outcomes()
         assert native.single("cache_misses") == python.single("cache_misses")
+
+
+@pytest.mark.parametrize("do", [None, True], ids=["plain", "do"])
+async def test_that_there_is_none_is_told_alike_new_kept_and_cut(
+    upstream: LyingUpstream, do: bool | None
+) -> None:
+    """Three times each: from the upstream, from what is kept, from the memo; a referral with 34
+    servers does not fit into 512 octets and is not kept."""
+    with quick_upstream() as quick:
+        async with (
+            Box(pupils_without({}), (quick.url,), True) as native,
+            Box(pupils_without({}), (quick.url,), False) as python,
+        ):
+            for name, rtype in (("referral1.example", "A"), ("plain.example", "AAAA")):
+                for _ in range(3):
+                    answers = [await box.ask(name, rtype, do) for box in (native, python)]
+                    assert said(answers[0]) == said(answers[1])
+            for counted in ("truncated", "cache_misses", "cache_hits"):
+                assert native.single(counted) == python.single(counted), counted
+            assert native.outcomes() == python.outcomes()
+    async with (
+        Box(pupils_without({}), (upstream.url,), True) as native,
+        Box(pupils_without({}), (upstream.url,), False) as python,
+    ):
+        for name in ("nxdomain.none.example", "nodata.none.example"):
+            for _ in range(3):
+                answers = await asyncio.gather(native.ask(name, "A", do), python.ask(name, "A", do))
+                assert without_ttls(answers[0]) == without_ttls(answers[1])
+        kept = [box.single("cache_hits") for box in (native, python)]
+        assert kept == [4, 4], "the first of each was new, the others were not"
+        assert native.outcomes() == python.outcomes()
+
+
+def without_ttls(message: dns.message.Message) -> tuple[object, ...]:
+    """What it says; TTLs may differ by the second that passed."""
+    rcode, flags, codes, _ = said(message)
+    return (
+        rcode,
+        flags,
+        codes,
+        [
+            sorted(f"{rrset.name} {rr}" for rrset in section for rr in rrset)
+            for section in (message.answer, message.authority)
+        ],
+    )
 
 
 async def test_fifty_who_ask_the_same_are_one_question(upstream: LyingUpstream) -> None:
@@ -231,18 +278,65 @@ def replies(draw: st.DrawFn) -> tuple[bytes, bytes]:
     return query, b"\x12\x34" + flags + counts + question + records + opt + (options or b"")
 
 
+SUFFIX = st.sampled_from(
+    [b"\0", b"\xc0\x0c", b"\xc0\x10", b"\xc0\x18", b"\7example\0", b"\xc0\x0d", b"\xc0\x2d"]
+)
+"""How names end: at the root, at a label of the question, or where nothing may point to."""
+
+
+@st.composite
+def none_there(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """(query, a reply without an answer): an SOA, servers, or nothing; often as it should be."""
+    query, reply = draw(replies())
+    question = query[12 : 16 + len(NAME)]
+    name = st.builds(bytes.__add__, st.sampled_from([b"", b"\2ns", b"\1a\1b"]), SUFFIX)
+    owner, ttl = draw(name), draw(st.sampled_from([0, 60, 3600, 7200, 0x80000000]))
+    soa = draw(st.booleans())
+    records = []
+    for _ in range(draw(st.integers(0, 1 if soa else 40))):
+        data = draw(name)
+        if soa:
+            data += draw(name) + struct.pack("!5I", 1, 2, 3, 4, draw(st.integers(0, 9000)))
+        records.append(owner + struct.pack("!HHIH", 6 if soa else 2, 1, ttl, len(data)) + data)
+    opt = draw(st.sampled_from([b"", b"\0\0\x29\4\xd0\0\0\0\0\0\0"]))
+    flags = draw(st.sampled_from([b"\x81\x80", b"\x81\xa0", b"\x81\x83", b"\x81\x82"]))
+    counts = struct.pack("!4H", 1, 0, len(records), bool(opt))
+    return query, reply[:2] + flags + counts + question + b"".join(records) + opt
+
+
 def agree(query: bytes, reply: bytes) -> int:
     """Whatever is taken as plain reads the same the other way; the kind it was taken as."""
-    kind, records, ttl, ad, cookie = _native.read_reply(query, len(NAME) + 4, reply)
+    kind, records, ttl, marks, cookie = _native.read_reply(query, len(NAME) + 4, reply)
     if kind != 2:
         return kind
     facts = inspect(reply)
-    assert facts is not None and facts.rcode == 0 and not facts.truncated
+    assert facts is not None and not facts.truncated
+    assert facts.rcode == (3 if marks & NXDOMAIN else 0)
     assert (facts.cookie or b"") == cookie and facts.ede is None
     key = query[12 : 12 + len(NAME) + 4]
     found = normalise(parse_reply(reply[: facts.end]), key, 1.0, Clamp(0, 0x7FFFFFFF))
-    assert found == recalled(key, records, ttl, 1.0, ad)
+    if marks & NEGATIVE:
+        assert found.lifetime == ttl
+        head = struct.pack("!6H", 0, 0x8180, 1, 0, len(facts.message.authority), 0)
+        assert parse_reply(head + reply[12 : 16 + len(NAME)] + records).authority == (
+            facts.message.authority
+        )
+        if ttl:
+            same = recalled_negative(key, facts.rcode, records, (1.0, ttl), bool(marks & AD))
+            bare = found.plain._replace(octets=no_ttls(found.plain))
+            assert same.plain._replace(octets=no_ttls(same.plain)) == bare
+            assert same._replace(plain=found.plain, secure=found.secure) == found
+    else:
+        assert found == recalled(key, records, ttl, 1.0, bool(marks & AD))
     return kind
+
+
+def no_ttls(body: Body) -> bytes:
+    """TTLs are bounded where the answer is taken, not where it is read."""
+    octets = bytearray(body.octets)
+    for at in body.ttls:
+        octets[at : at + 4] = bytes(4)
+    return bytes(octets)
 
 
 @settings(max_examples=300, deadline=None)
@@ -252,7 +346,28 @@ def test_what_is_read_natively_is_read_alike(made: tuple[bytes, bytes]) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(replies(), st.data())
+@given(none_there())
+def test_that_there_is_none_is_read_alike(made: tuple[bytes, bytes]) -> None:
+    agree(*made)
+
+
+def test_the_usual_forms_of_none_are_taken() -> None:
+    query = b"\x12\x34\1\x20\0\1\0\0\0\0\0\0" + NAME + b"\0\1\0\1"
+    soa = b"\2ns\xc0\x10" + b"\4host\xc0\x10" + struct.pack("!5I", 1, 2, 3, 4, 60)
+    forms = {
+        "soa": [b"\xc0\x10\0\6\0\1" + struct.pack("!IH", 300, len(soa)) + soa],
+        "servers": [b"\xc0\x0c\0\2\0\1\0\0\0\x3c\0\5\2a" + bytes([n]) + b"\xc0\x10"
+                    for n in range(34)],
+        "nothing": [],
+    }  # fmt: skip
+    for rcode in (0, 3):
+        for title, records in forms.items():
+            head = struct.pack("!2s5H", b"\x12\x34", 0x8180 | rcode, 1, 0, len(records), 0)
+            assert agree(query, head + query[12:] + b"".join(records)) == 2, title
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(replies(), none_there()), st.data())
 def test_broken_replies_are_never_taken_for_whole(
     made: tuple[bytes, bytes], data: st.DataObject
 ) -> None:
