@@ -6,16 +6,30 @@ specification of the native one; `filterd_build_info{compiled}` shows which of t
 
 from setuptools import Extension, setup
 
-PARTS = ("drain", "forward", "http2", "http2_library", "lanes", "memo", "refusal", "reply")
+PARTS = (
+    "drain",
+    "forward",
+    "http2",
+    "http2_library",
+    "lanes",
+    "memo",
+    "outline",
+    "refusal",
+    "reply",
+    "trie",
+)
 MORE = (
+    "alike",
     "forward_send",
     "drain_object",
     "forward_events",
+    "forward_judge",
     "frames_object",
     "http2_object",
     "forward_object",
     "forward_take",
     "memo_object",
+    "outline_object",
 )
 
 setup(
@@ -23,7 +37,7 @@ setup(
         Extension(
             "filterd.listen._native",
             sources=[f"filterd/listen/native/{name}.c" for name in ("module", *MORE, *PARTS)],
-            depends=[f"filterd/listen/native/{name}.h" for name in (*PARTS, "objects")],
+            depends=[f"filterd/listen/native/{name}.h" for name in (*PARTS, "bits", "objects")],
             extra_compile_args=[
                 "-O2",
                 "-g0",  # debug information holds the directory: two builds would differ

@@ -7,16 +7,16 @@ thread beside the loop: a policy takes tens of milliseconds.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from filterd.clients.segments import Segments, packed
-from filterd.lists.index import open_index
+from filterd.lists.index import Half, Index, file_table, open_index
 from filterd.metrics import layout
 from filterd.policy import document, taxonomy
 from filterd.policy.model import Policy
-from filterd.policy.ruleset import compile_ruleset
+from filterd.policy.ruleset import Ruleset, compile_ruleset
 from filterd.policy.tables import Surroundings
 from filterd.policy.taxonomy import Taxonomy
 from filterd.resolve.ports import Running
@@ -26,10 +26,15 @@ Listed = Callable[[bytes], bool]
 """Whether an address list has an address."""
 
 
+Outlines = Callable[[tuple[Half, Half], Iterable[str], Iterable[str]], object | None]
+"""`listen.drain.open_outline`."""
+
+
 class RulesetReader:
     """Reads frames under the settings of one worker."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], outlines: Outlines) -> None:
+        self._outlines = outlines
         self._folder = Path(settings["blocklists"])
         self._served = tuple(from_text(zone) for zone in settings.get("conditional", {}))
         self._taxonomy: tuple[object, Taxonomy] | None = None
@@ -52,8 +57,18 @@ class RulesetReader:
         )
         portal = tuple(packed(address) for address in policy.portal)
         tiers = tuple(frame.get("tiers", ())) or layout.tier_order(t.id for t in policy.tiers)
-        running = Running(ruleset, Segments(policy, neighbours), portal, tiers, revision)
+        outline = self._outline(index, ruleset)
+        places = Segments(policy, neighbours)
+        running = Running(ruleset, places, portal, tiers, revision, outline)
         return policy, running, index.address_listed
+
+    def _outline(self, index: Index, ruleset: Ruleset) -> object | None:
+        """What tells the memo that two names are alike; None where any might be an exception."""
+        spoken, mentioned = index.spoken, ruleset.mentioned
+        if spoken.names is None or "" in mentioned or "" in spoken.names:
+            return None
+        halves = file_table(index).halves
+        return self._outlines(halves, {*mentioned, *spoken.names}, spoken.pieces)
 
     def _kinds(self) -> Taxonomy:
         """The taxonomy, read anew only when its files changed: it is four fifths of a reload."""

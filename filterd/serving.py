@@ -21,7 +21,7 @@ from filterd.clients.segments import Segments, packed
 from filterd.errors import FilterdError
 from filterd.gateway.answered import Answered
 from filterd.listen.admission import Admission
-from filterd.listen.drain import open_forward, open_memo
+from filterd.listen.drain import open_forward, open_memo, open_outline
 from filterd.listen.tcp import StreamListener, StreamServer
 from filterd.listen.udp import UdpListener
 from filterd.metrics import layout
@@ -58,7 +58,7 @@ class Serving:
         self._canaries = WithCanaries(pool)
         self._policy: Policy | None = None
         self._neighbours: dict[bytes, str] = {}
-        self._reader = RulesetReader(settings)
+        self._reader = RulesetReader(settings, open_outline)
         self._frame: Mapping[str, Any] | None = None
         self._designated: tuple[str, ...] = ()
         self._using = asyncio.Lock()

@@ -7,7 +7,7 @@ does the same in C when the package was built with a compiler. One test suite ru
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol, cast
 
 from filterd.listen.drain_python import PythonDrain
@@ -21,10 +21,12 @@ except ImportError:
     COMPILED = False
 else:
     # a build that was left over from before is not used
-    COMPILED = getattr(_native, "VERSION", 0) == 8
+    COMPILED = getattr(_native, "VERSION", 0) == 9
 
 Waiting = tuple[bytes, bytes, bytes]
 """A query for the handler: (datagram, 16-octet source with IPv4 mapped, token to answer with)."""
+Half = tuple[memoryview, memoryview, bool]
+"""Names of an index file as `lists.index.Half`."""
 Judge = Callable[[int, bytes, bytes], tuple[int, int] | None]
 """May it be forwarded? (rules, source, question) → (tier, end of the rules in ms or 0), or None."""
 
@@ -44,6 +46,25 @@ def open_memo(counters: memoryview, limit_bytes: int) -> Memo:
     if COMPILED:
         return _native.Memo(counters, limit_bytes)
     return PythonMemo(counters, limit_bytes)
+
+
+def open_outline(
+    halves: tuple[Half, Half], touched: Iterable[str], pieces: Iterable[str]
+) -> object | None:
+    """What lets a memo know that the lists say the same of two names (`Memo.outline`).
+
+    `halves` are the plain entries of the lists, names under com, net and org first. At and below
+    `touched` (lower case, no dot at the end), and where a name has one of `pieces` (3 or 4 octets),
+    something else may speak, and no name has an outline there. None where nothing is compiled, or
+    where the file is not as this machine writes it.
+    """
+    if not COMPILED:
+        return None
+    first, second = halves
+    try:
+        return _native.Outline(tuple(first), tuple(second), list(touched), list(pieces))
+    except ValueError:
+        return None
 
 
 def open_drain(

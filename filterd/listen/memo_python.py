@@ -123,6 +123,12 @@ class PythonMemo:
             self._networks.popitem(last=False)
         self._sources[source] = _Source(rules, tag, rate, burst, network)
 
+    def outline(self, outline: object | None, /) -> None:
+        """Names are judged one by one here."""
+
+    def spread(self, rules: int, variant: int, question: bytes, /) -> bool:
+        return False
+
     def flush(self) -> None:
         self._entries.clear()
         self._inherited.clear()

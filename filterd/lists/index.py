@@ -10,7 +10,7 @@ import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import marisa_trie
 
@@ -19,13 +19,14 @@ from filterd.lists import fdx, floor
 from filterd.lists.addresses import AddressTable
 from filterd.lists.entry import BELOW, EXACT
 from filterd.lists.matching import Rules
-from filterd.lists.memory import rule_candidates
+from filterd.lists.memory import Spoken, rule_candidates
 from filterd.lists.parsed import FIRST_HALF, name_of_key, rule_from_json
 from filterd.lists.precedence import Candidate, ListMeta, decide
 from filterd.lists.shard import HALVES, Pair
 from filterd.lists.texts import rule_text
 from filterd.policy.model import CategoryId, Floor, ListId
 from filterd.policy.verdict import Listing, Question
+from filterd.wire.names import Name
 
 
 class Table(Protocol):
@@ -41,12 +42,26 @@ class Table(Protocol):
     def lists_addresses(self) -> bool:
         """Whether there is any such rule."""
 
+    @property
+    def spoken(self) -> Spoken:
+        """Where it speaks otherwise than by plain entries of the file."""
+
+
+class Half(NamedTuple):
+    """Views of one half of the file's names: the trie, and for each key id the number of its set of
+    (list, flags), 0: silent; `wide`: 4 octets a number, else 2."""
+
+    trie: memoryview
+    sets: memoryview
+    wide: bool
+
 
 class _Half:
     """The keys of one shard: trie, sets and lines, all views of the map."""
 
     __slots__ = (
-        "_lines", "_more_ids", "_more_lines", "_more_lists", "_sets", "pairs", "place", "prefixes",
+        "_lines", "_more_ids", "_more_lines", "_more_lists", "_sets", "pairs", "parts", "place",
+        "prefixes",
     )  # fmt: skip
 
     def __init__(self, mapped: fdx.Mapped, name: str) -> None:
@@ -60,6 +75,7 @@ class _Half:
             for pairs in mapped.head["pairs"][name]
         ]
         sets = mapped.sections[f"{name}.sets"]
+        self.parts = Half(mapped.sections[f"{name}.trie"], sets, len(self.pairs) > 0xFFFF)
         self._sets: memoryview[int] = sets.cast("I") if len(self.pairs) > 0xFFFF else sets.cast("H")
         self._lines = mapped.sections[f"{name}.lines"].cast("I")
         more = mapped.sections[f"{name}.more"].cast("I")
@@ -95,10 +111,17 @@ class FileTable:
             for i, c, form, file in mapped.head["lists"]
         )
         self._first, self._second = (_Half(mapped, name) for name in HALVES)
+        self.halves = (self._first.parts, self._second.parts)
         body = json.loads(bytes(mapped.sections["rules"]))
         self._owners = [self.lists[number] for number, _ in body["rules"]]
         self._rules = Rules([rule_from_json(rule) for _, rule in body["rules"]])
         self._addresses = AddressTable(mapped.sections, self.lists)
+
+    @property
+    def spoken(self) -> Spoken:
+        """What its rules stand by; plain entries are in `halves`."""
+        anchors = self._rules.anchors
+        return Spoken(None if anchors is None else tuple(anchors), tuple(self._rules.pieces))
 
     def candidates(self, question: Question) -> Iterable[Candidate]:
         """Rules that speak about the question."""
@@ -177,6 +200,19 @@ class Index:
         if not any(table.lists_addresses for table in self._tables):
             return None
         return lambda packed: bool(self.address_listings(packed))
+
+    @property
+    def spoken(self) -> Spoken:
+        """Where anything but a plain entry of the file may speak."""
+        names: list[Name] = []
+        pieces: list[str] = []
+        for table in self._tables:
+            said = table.spoken
+            if said.names is None:
+                return Spoken(None, ())
+            names += said.names
+            pieces += said.pieces
+        return Spoken(names, tuple(pieces))
 
     def with_overlay(self, overlay: Table, digest: str) -> Index:
         """This index with the school's own lists laid over its file; replaces an older overlay."""

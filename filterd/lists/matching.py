@@ -6,7 +6,7 @@ Pure: rules in, rules out. Precedence between them is not decided here.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import re2
@@ -57,6 +57,16 @@ class Rules:
 
     def __getitem__(self, number: int) -> Rule:
         return self._rules[number]
+
+    @property
+    def anchors(self) -> Collection[Name] | None:
+        """Names that rules are kept by; None where a rule may fit any name at all."""
+        return None if self._always or self._free else self._at.keys()
+
+    @property
+    def pieces(self) -> Iterable[str]:
+        """Texts of 3 or 4 octets, of which a name has at least one if an expression fits it."""
+        return self._pieces.pieces
 
     def _place(self, number: int, rule: Rule) -> None:
         if rule.name is not None:

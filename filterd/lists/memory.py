@@ -27,6 +27,15 @@ class Loaded:
     parsed: Parsed
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Where a table speaks otherwise than by plain entries of the index file: at and below `names`,
+    and where a name has one of `pieces`; `names` None: perhaps anywhere."""
+
+    names: Sequence[Name] | None
+    pieces: tuple[str, ...]
+
+
 class MemoryTable:
     """Lists in dictionaries; implements what `index.Index` needs of a table."""
 
@@ -55,6 +64,13 @@ class MemoryTable:
                     if (flags, key) not in gone.names:
                         entry = (loaded.meta, flags, line)
                         self._names.setdefault(name_of_key(key), []).append(entry)
+
+    @property
+    def spoken(self) -> Spoken:
+        """What its rules and names stand by."""
+        anchors = self._rules.anchors
+        names = None if anchors is None else [*self._names, *anchors]
+        return Spoken(names, tuple(self._rules.pieces))
 
     def candidates(self, question: Question) -> Iterator[Candidate]:
         """Rules that speak about the question."""

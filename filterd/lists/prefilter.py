@@ -123,6 +123,12 @@ class Prefilter:
         places.setdefault(emptiest, []).append(number)
         return True
 
+    @property
+    def pieces(self) -> Iterator[str]:
+        """Every piece that an expression was kept by."""
+        yield from self._long
+        yield from self._short
+
     def candidates(self, name: str) -> Iterator[int]:
         """Numbers of the expressions whose required texts `name` has."""
         for size, places in ((LONG, self._long), (SHORT, self._short)):

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from filterd.policy import schedule, tables
 from filterd.policy.effective import Effective
+from filterd.policy.mentioned import mentioned
 from filterd.policy.model import (
     CategoryId,
     Effect,
@@ -68,6 +69,11 @@ class Ruleset:
         if found is None or not _holds(found, at):
             found = self._slots[slot] = self._build(Place(self._tiers[tier], segment), at)
         return found
+
+    @property
+    def mentioned(self) -> frozenset[Name]:
+        """Names that the policy itself speaks of, and all below them; lists speak of the rest."""
+        return mentioned(self.policy, self.taxonomy, self._tables)
 
     def during(self, tier: TierId, running: Iterable[int]) -> Effective:
         """The tier's rules as if exactly these periods ran, with untimed overrides (for checks)."""

@@ -83,6 +83,8 @@ class Cache:
         self.size = 0
         self.evictions = 0
         self.behind: Behind | None = None
+        self.noted: Callable[[bytes], None] = lambda key: None
+        """Told of each question whose answer or failure is kept."""
 
     def __len__(self) -> int:
         return len(self._probation) + len(self._protected)
@@ -130,6 +132,7 @@ class Cache:
     def put(self, cached: Cached) -> None:
         """Take an answer in; replaces an older one and forgets a failure of the same question."""
         self._failures.pop(cached.key, None)
+        self.noted(cached.key)
         old = self._probation.get(cached.key) or self._protected.get(cached.key)
         if old is not None:
             self.size += cached.size - old.size
@@ -156,6 +159,7 @@ class Cache:
             cached.addresses, cached.born, lifetime, False, cached.options,
         )  # fmt: skip
         self._failures[cached.key] = (kept, min(streak + 1, 8))
+        self.noted(cached.key)
         if len(self._failures) > _FAILURES:
             self._failures.popitem(last=False)
         return kept

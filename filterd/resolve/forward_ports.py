@@ -63,6 +63,9 @@ class Forward(Protocol):
     def harvest_some(self) -> list[tuple[int, bytes, int, int]] | None:
         """The same a little at a time; None when everything had its turn."""
 
+    def note(self, question: bytes, /) -> None:
+        """Python has this question in hand: `judge` is asked before it is sent, however alike."""
+
     def flush(self) -> None:
         """Forget every answer."""
 

@@ -90,6 +90,7 @@ class Forwarding:
         """Let the native part work in the running loop."""
         self.forward = forward
         self._cache.behind = self._recall
+        self._cache.noted = self._handler.flights.noted = forward.note
         self._handler.placements.answers = forward
         self._handler.flights.elsewhere = self._yield
         asyncio.get_running_loop().add_reader(forward.fileno(), self._readable)

@@ -15,7 +15,7 @@ from filterd.errors import WireError
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
 from filterd.metrics.seen import Seen
-from filterd.policy.verdict import Allowed, Blocked, Local, Rewritten, Verdict
+from filterd.policy.verdict import Allowed, Blocked, Local, Rewritten, Step, Verdict
 from filterd.resolve import synthesis
 from filterd.resolve.allowance import Allowance
 from filterd.resolve.answers import Clamp
@@ -43,6 +43,8 @@ _log = logging.getLogger("filterd.resolve")
 _STALE_TTL = 30
 _LATE_SECONDS = 2.5
 _LONG = 0x7FFFFFFF
+# their refusals are alike for all names of which the lists say the same
+_LISTED = frozenset({Step.FLOOR_EVERYONE, Step.FLOOR_PUPILS, Step.CATEGORY, Step.ALLOW_ONLY})
 _MALFORMED = layout.single_place("dropped_malformed")
 _LATE = layout.single_place("dropped_late")
 _ERRORS = layout.single_place("errors")
@@ -158,11 +160,11 @@ class Handler:
         # questions that are no look-ups are answered alike for every tier
         if (told := no_lookup(query)) is not None:
             return told
-        # the verdict stands before the cache: the cache is shared by all tiers, the verdict is
-        # not, and a blocked name costs no upstream query
+        # the verdict is not shared by all tiers as the cache is, and a blocked name costs no query
         verdict = source.rules.verdict(query.key, source.asker)
         if isinstance(verdict, Blocked):
-            return self._blocked(query, source.rules, verdict, now)
+            told = self._blocked(query, source.rules, verdict, now)
+            return told._replace(alike=verdict.origin.step in _LISTED)
         if isinstance(verdict, Rewritten):
             return self._rewritten(asked, verdict, now, arrived)
         if query.qtype == c.ANY:

@@ -74,6 +74,8 @@ class Flights(Generic[Waiter]):
         """Told of each answer with addresses (`gateway.answered`)."""
         self.elsewhere: Callable[[bytes], None] | None = None
         """Told of a question before it is asked: if it is under way outside, `adopt` is called."""
+        self.noted: Callable[[bytes], None] = lambda key: None
+        """Told of each question that is under way here."""
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -112,6 +114,7 @@ class Flights(Generic[Waiter]):
         """Let others wait for an exchange that was begun outside, at `begun` (monotonic); `ask`
         hands it to whoever goes on with it and gives what that is to be told."""
         flight = self._flights[key] = _Flight(self, key, begun)
+        self.noted(key)
         flight.adopted = True
         return ask(flight.arrived)
 
@@ -145,6 +148,7 @@ class Flights(Generic[Waiter]):
 
     def _start(self, key: bytes) -> _Flight[Waiter]:
         flight = self._flights[key] = _Flight(self, key, self._monotonic())
+        self.noted(key)
         end = name_end(key, 0)
         qtype, qclass = key[end] << 8 | key[end + 1], key[end + 2] << 8 | key[end + 3]
         question = UpstreamQuestion(key[:end], qtype, qclass, True, len(key) > end + 4)

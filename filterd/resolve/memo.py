@@ -68,6 +68,14 @@ class Memo(Protocol):
         network has used up outlives `forget_sources`; some networks may share an allowance.
         """
 
+    def outline(self, outline: object | None, /) -> None:
+        """From now on names of one outline (`listen.drain.open_outline`) share what is spread;
+        None: no name has one. What was spread before must be flushed or of other rules."""
+
+    def spread(self, rules: int, variant: int, question: bytes, /) -> bool:
+        """Let what was put for a question hold for every name of its name's outline: the lists say
+        the same of them, and nothing else decided. False: it has none, or a TTL that runs down."""
+
     def flush(self) -> None:
         """Forget every response (new policy, new lists)."""
 

@@ -106,6 +106,7 @@ class Placements:
         self._over += self._rules.values()
         self._rules = heirs.rules
         self._memo.retire(heirs.oldest)
+        self._memo.outline(running.outline)
         self._forget()
         self.begin()
 

@@ -64,7 +64,8 @@ class Exchanger(Protocol):
 class Running:
     """All that a policy revision means to the handler; swapped by one assignment.
 
-    `portal` are packed addresses; `tiers` is the order of tiers in the counters.
+    `portal` are packed addresses; `tiers` is the order of tiers in the counters. `outline` is
+    for the memo (`Memo.outline`).
     """
 
     ruleset: Ruleset
@@ -72,3 +73,4 @@ class Running:
     portal: tuple[bytes, ...] = ()
     tiers: tuple[str, ...] = ()
     revision: int = 0
+    outline: object | None = None

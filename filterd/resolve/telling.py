@@ -32,7 +32,8 @@ class Told(NamedTuple):
     """An answer and what it means: its outcome, the category of a refusal.
 
     `until` (monotonic) is how long it may be repeated to others under the same rules, 0: never;
-    `running`: its TTLs run down meanwhile.
+    `running`: its TTLs run down meanwhile. `alike`: by the lists alone, so that a name of which
+    they say the same is answered likewise.
     """
 
     answer: Answer
@@ -40,6 +41,7 @@ class Told(NamedTuple):
     category: str | None = None
     until: float = 0.0
     running: bool = False
+    alike: bool = False
 
 
 class Teller:
@@ -118,6 +120,8 @@ class Teller:
             tuple([start + at for at in ttls]) if ttls else (), counts,
             int(now * 1000), int(min(told.until, now + _LONGEST) * 1000), tally,
         )  # fmt: skip
+        if told.alike:
+            self._memo.spread(source.rules.number, bits, key)
 
 
 @lru_cache(maxsize=4096)

@@ -72,9 +72,23 @@ static size_t repeat(memo *table, entry *found, const asked *one, int64_t now_ms
     return found->reply_size;
 }
 
+/* What was judged about another name of which the lists say the same. */
+static entry *find_alike(memo *table, asked *one, int64_t now_ms) {
+    size_t size = one->question_size;
+    if (table->names)
+        one->names_size = outline_of(table->names, one->question, size - 4, one->names);
+    if (one->names_size < 0) return NULL;
+    entry *like = memo_alike(table, one->from->rules, one->variant, one->names, one->names_size,
+                             one->question + size - 4);
+    if (!like || like->until_ms <= now_ms) return NULL;
+    like->used = 1;
+    return memo_adopt(table, like, one->question, size);
+}
+
 size_t drain_answer(memo *table, asked *one, int64_t now_ms, uint8_t *out) {
     one->from = NULL;
     one->expired = NULL;
+    one->names_size = -1;
     one->question_size = one->size < HEADER + 5 ? 0
         : read_question(one->query, one->size, one->question);
     if (!one->question_size) return 0;
@@ -86,8 +100,11 @@ size_t drain_answer(memo *table, asked *one, int64_t now_ms, uint8_t *out) {
     if (!one->from) return 0;
     entry *found =
         memo_get(table, one->from->rules, one->variant, one->question, one->question_size);
-    if (!found) return 0;
-    if (found->until_ms <= now_ms) return one->expired = found, 0;
+    if (!found || found->until_ms <= now_ms) {
+        entry *like = find_alike(table, one, now_ms);
+        if (!like) return one->expired = found, 0;
+        found = like;
+    }
     if (found->reply_size > one->room) return 0;
     if (!one->transport && !source_spend(one->from, now_ms)) return 0;
     return repeat(table, found, one, now_ms, out);

@@ -26,6 +26,8 @@ typedef struct {
     source *from;   /* NULL: not placed */
     entry *expired; /* what the memo knows, if that is too old; holds until the memo is changed */
     uint8_t question[MEMO_QUESTION + 8];
+    int names_size; /* of its outline in `names`; -1: it has none */
+    uint8_t names[OUTLINE_SIZE];
 } asked;
 
 /* Write the response into `out` (DRAIN_DATAGRAM octets); 0: the memo does not know it. */

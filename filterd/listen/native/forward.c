@@ -53,6 +53,25 @@ pending *forward_find(forward *self, const uint8_t *question, size_t size) {
     return NULL;
 }
 
+static uint32_t note_of(const forward *self, const uint8_t *question, size_t size) {
+    return memo_hash(&self->answers, 0, 0, question, size) >> 20 & (FORWARD_NOTED - 1);
+}
+
+void forward_note(forward *self, const uint8_t *question, size_t size) {
+    uint32_t at = note_of(self, question, size);
+    if (self->notes++ == FORWARD_NOTES) {
+        self->newer ^= 1;
+        self->notes = 0;
+        memset(self->noted[self->newer], 0, sizeof self->noted[0]);
+    }
+    self->noted[self->newer][at / 64] |= 1ull << at % 64;
+}
+
+int forward_is_noted(const forward *self, const uint8_t *question, size_t size) {
+    uint32_t at = note_of(self, question, size);
+    return (self->noted[0][at / 64] | self->noted[1][at / 64]) >> at % 64 & 1;
+}
+
 /* --- ending ----------------------------------------------------------------------------- */
 
 static void unchain(forward *self, pending *one) {

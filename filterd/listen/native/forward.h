@@ -22,7 +22,9 @@ enum {
     FORWARD_BUCKETS = 17, /* of the histogram of durations */
     FORWARD_WAITERS = 10000, /* who wait in all; more are Python's */
     FORWARD_BURST = 65536, /* octets to one source in 10 ms (DNSBomb, CVE-2024-33655) */
-    FORWARD_WINDOW_MS = 10
+    FORWARD_WINDOW_MS = 10,
+    FORWARD_NOTED = 1 << 20, /* bits of what Python has in hand */
+    FORWARD_NOTES = 1 << 16  /* before the older half is forgotten */
 };
 
 enum forward_what { FORWARD_ODD, FORWARD_SILENT, FORWARD_LIED, FORWARD_REFUSED, FORWARD_WANTED };
@@ -77,6 +79,8 @@ typedef struct forward {
     unsigned count;
     port *dead;
     waiter *unfit; /* answered, but too long for their datagram: for the handler */
+    uint64_t noted[2][FORWARD_NOTED / 64]; /* see forward_note */
+    unsigned notes, newer;
     uint8_t chance[4096];
     size_t chance_left;
     void *object;
@@ -94,6 +98,11 @@ void forward_turn(forward *self, int64_t now_us);
 void forward_forget(forward *self, pending *one);
 /* Somebody whom only Python can answer asks the same: tells `forward_event`. */
 void forward_yield(forward *self, pending *one);
+
+/* Python holds an answer to this question, or asks it: it is to be asked before the question is sent.
+ * May be said of others too; is forgotten after some ten thousand more. */
+void forward_note(forward *self, const uint8_t *question, size_t size);
+int forward_is_noted(const forward *self, const uint8_t *question, size_t size);
 
 void waiter_free(forward *self, waiter *one);
 /* Whether an address list has one of these, which are about to be told for `ttl` seconds. */

@@ -197,6 +197,14 @@ static PyObject *forward_answered(Forward *self, PyObject *question) {
                          (long long)found->stored_ms, (int)found->tally, found->uses);
 }
 
+static PyObject *forward_note_py(Forward *self, PyObject *question) {
+    char *bytes;
+    Py_ssize_t size;
+    if (PyBytes_AsStringAndSize(question, &bytes, &size)) return NULL;
+    if (size <= MEMO_QUESTION) forward_note(&self->flow, (uint8_t *)bytes, size);
+    Py_RETURN_NONE;
+}
+
 static PyObject *forward_flush_py(Forward *self, PyObject *unused) {
     (void)unused;
     memo_flush(&self->flow.answers);
@@ -226,6 +234,7 @@ static PyMethodDef forward_methods[] = {
     {"order", (PyCFunction)forward_order, METH_VARARGS, NULL},
     {"seen", (PyCFunction)forward_seen, METH_O, NULL},
     {"answered", (PyCFunction)forward_answered, METH_O, NULL},
+    {"note", (PyCFunction)forward_note_py, METH_O, NULL},
     {"flush", (PyCFunction)forward_flush_py, METH_NOARGS, NULL},
     {"harvest", (PyCFunction)forward_harvest, METH_NOARGS, NULL},
     {"hand_over", (PyCFunction)forward_hand_over, METH_O, NULL},

@@ -1,16 +1,11 @@
 /* What happens to a question the memo does not know, and to those who waited for its answer.
  *
  * The steps of filterd.resolve.handler for addresses of a name that may be forwarded; the verdict
- * itself is Python's (`judge`), asked once for each name, rules and kind of response.
+ * itself is forward_judge.c's.
  */
 #include "objects.h"
 
-enum { PREFETCH_PERCENT = 90, LONGEST_MS = 3600000, NO_TALLY = 255 };
-
-typedef struct {
-    uint32_t tier;
-    int64_t until_ms; /* when the rules end; 0: never */
-} verdict;
+enum { PREFETCH_PERCENT = 90, LONGEST_MS = 3600000 };
 
 static int is_address(const asked *one) {
     const uint8_t *tail = one->question + one->question_size - 4;
@@ -26,23 +21,6 @@ static int is_own(const uint8_t *address) {
     static const uint8_t box4[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1};
     static const uint8_t box6[16] = {[15] = 1};
     return !memcmp(address, box4, 16) || !memcmp(address, box6, 16);
-}
-
-/* 1: may be forwarded; 0: the handler's. A broken judge lets nothing through. */
-static int ask_judge(Forward *self, const asked *one, uint32_t rules, verdict *found) {
-    long long until = 0;
-    PyObject *said = PyObject_CallFunction(
-        self->judge, "Iy#y#", rules, (char *)one->address, (Py_ssize_t)16, (char *)one->question,
-        (Py_ssize_t)one->question_size);
-    int allowed = said && said != Py_None && PyArg_ParseTuple(said, "IL", &found->tier, &until);
-    Py_XDECREF(said);
-    if (PyErr_Occurred()) PyErr_WriteUnraisable(self->judge);
-    found->until_ms = until;
-    return allowed && found->tier < 16;
-}
-
-static int64_t ends_ms(const verdict *found) {
-    return found->until_ms ? found->until_ms : INT64_MAX;
 }
 
 /* The TTL to tell: no longer than the answer holds, nor than the rules do. */
@@ -191,16 +169,6 @@ static entry *find_known(Forward *self, asked *one, int64_t now_ms, int *aside) 
     return NULL;
 }
 
-/* The verdict, of who waits for the same under the same rules or of the judge. 0: not forwarded. */
-static int find_verdict(Forward *self, const asked *one, const pending *on, verdict *found) {
-    const waiter *first = on ? on->waiting : NULL;
-    if (!first || first->rules != one->from->rules)
-        return ask_judge(self, one, one->from->rules, found);
-    found->tier = first->tier;
-    found->until_ms = first->until_ms == INT64_MAX ? 0 : first->until_ms;
-    return 1;
-}
-
 /* As filterd.resolve.finding: in a crowd, new ones are for whoever waits for few. */
 static int has_room(const Forward *self, const asked *one) {
     if (one->from->pending >= self->flow.pending_most) return 0;
@@ -222,7 +190,7 @@ Py_ssize_t forward_take(Forward *self, Drain *by, asked *one, const struct msghd
     }
     pending *on = forward_find(&self->flow, one->question, one->question_size);
     one->expired = NULL; /* what Python is asked now may change the memo */
-    if (!find_verdict(self, one, on, &found)) return 0;
+    if (!forward_verdict(self, one, on, now_ms, &found)) return 0;
     /* the judge may have found that another period has begun: look at everything again */
     if (!one->from->taken || one->from->rules != rules || ends_ms(&found) <= now_ms) return 0;
     if (!source_spend(one->from, now_ms)) return 0;

@@ -130,7 +130,7 @@ int memo_put(memo *table, const entry *head, const uint8_t *question, const uint
     *at = one;
     table->bytes += size_of(one);
     table->entries++;
-    table->variants |= 1ull << (head->variant & 63);
+    if (head->variant < MEMO_VARIANTS) table->variants |= 1ull << head->variant;
     return 1;
 }
 
@@ -140,7 +140,7 @@ int memo_put(memo *table, const entry *head, const uint8_t *question, const uint
 unsigned memo_carry(memo *table, uint32_t from, uint32_t to, const uint8_t *question, size_t size,
                     int64_t since_ms, int64_t until_ms) {
     unsigned carried = 0;
-    for (unsigned variant = 0; variant < 64; variant++) {
+    for (unsigned variant = 0; variant < MEMO_VARIANTS; variant++) {
         if (!(table->variants >> variant & 1)) continue;
         entry *one = memo_get(table, from, variant, question, size);
         if (!one || one->stored_ms < since_ms) continue;

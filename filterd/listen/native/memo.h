@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "outline.h"
+
 enum {
     MEMO_TTLS = 24,      /* responses with more TTLs stay with Python */
     MEMO_COUNTS = 4,     /* counters one response adds to */
@@ -20,6 +22,10 @@ enum {
     NETWORK_SHARE = 4,    /* a /24 or /56 may get what so many of its addresses may */
     LINEAGE = 0xff        /* of a number of rules: stays when they are replaced (see memo_carry) */
 };
+
+/* Above the bits of a variant: what holds for every name of an outline, which is the question then.
+ * ALIKE: a response without its question; FORWARDED: only that it may be asked upstream. */
+enum { MEMO_VARIANTS = 64, MEMO_ALIKE = 0x80, MEMO_FORWARDED = 0xC0, MEMO_REPLY = 4096 };
 
 typedef struct entry {
     struct entry *next;
@@ -62,6 +68,7 @@ typedef struct {
     size_t bytes, limit_bytes, entries;
     source *sources;
     allowance *networks;
+    const outline *names; /* NULL: no name has an outline */
     uint64_t *counters;
     size_t counter_count;
 } memo;
@@ -78,6 +85,13 @@ unsigned memo_carry(memo *table, uint32_t from, uint32_t to, const uint8_t *ques
                     int64_t since_ms, int64_t until_ms);
 int memo_over(const memo *table, const entry *one);
 void memo_take_out(memo *table, entry **at);
+/* Keep a response also for all names of its name's outline; 0: it has none, or is no such response. */
+int memo_spread(memo *table, uint32_t rules, uint8_t variant, const uint8_t *question, size_t size);
+/* What `spread` kept for these names and this type and class (4 octets). */
+entry *memo_alike(memo *table, uint32_t rules, uint8_t variant, const uint8_t *names, size_t size,
+                  const uint8_t *type);
+/* It, as the response to one question; NULL when memory is refused. */
+entry *memo_adopt(memo *table, const entry *like, const uint8_t *question, size_t size);
 source *memo_source(memo *table, const uint8_t *address, int make);
 allowance *memo_network(memo *table, const uint8_t *address);
 int source_spend(source *from, int64_t now_ms);

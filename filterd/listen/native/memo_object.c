@@ -19,6 +19,7 @@ static int memo_init(Memo *self, PyObject *args, PyObject *kwargs) {
 static void memo_dealloc(Memo *self) {
     PyTypeObject *type = Py_TYPE(self);
     memo_close(&self->table);
+    Py_XDECREF(self->names);
     if (self->counters.obj) PyBuffer_Release(&self->counters);
     type->tp_free(self);
     Py_DECREF(type);
@@ -105,6 +106,27 @@ static PyObject *memo_repeat(Memo *self, PyObject *args) {
     return PyBytes_FromStringAndSize((char *)reply, size);
 }
 
+static PyObject *memo_outline(Memo *self, PyObject *names) {
+    int none = names == Py_None;
+    if (!none && strcmp(Py_TYPE(names)->tp_name, outline_spec.name))
+        return PyErr_SetString(PyExc_TypeError, "outline must be a native Outline or None"), NULL;
+    if (!none) Py_INCREF(names);
+    self->table.names = none ? NULL : &((Outline *)names)->table;
+    Py_XSETREF(self->names, none ? NULL : names);
+    Py_RETURN_NONE;
+}
+
+static PyObject *memo_spread_py(Memo *self, PyObject *args) {
+    Py_buffer question;
+    unsigned rules;
+    unsigned char variant;
+    if (!PyArg_ParseTuple(args, "Iby*", &rules, &variant, &question)) return NULL;
+    int done = question.len > 4 && question.len <= MEMO_QUESTION &&
+               memo_spread(&self->table, rules, variant, question.buf, question.len);
+    PyBuffer_Release(&question);
+    return PyBool_FromLong(done);
+}
+
 static PyObject *memo_flush_py(Memo *self, PyObject *unused) {
     (void)unused;
     memo_flush(&self->table);
@@ -143,7 +165,8 @@ static int add_held(memo *table, entry **at, PyObject *found) {
     int visited = 0;
     int64_t now_ms = clock_us() / 1000;
     for (const entry *one = *at; one; one = one->next, visited++) {
-        if (one->until_ms <= now_ms || memo_over(table, one)) continue;
+        if (one->until_ms <= now_ms || memo_over(table, one) || one->variant >= MEMO_VARIANTS)
+            continue;
         PyObject *row = Py_BuildValue("Iy#I", one->carried ? one->carried : one->rules, one->bytes,
                                       (Py_ssize_t)one->question_size, one->uses);
         int failed = !row || PyList_Append(found, row);
@@ -240,6 +263,8 @@ static PyMethodDef memo_methods[] = {
     {"place", (PyCFunction)memo_place, METH_VARARGS, NULL},
     {"repeat", (PyCFunction)memo_repeat, METH_VARARGS, NULL},
     {"repeat_frames", (PyCFunction)memo_repeat_frames, METH_VARARGS, NULL},
+    {"outline", (PyCFunction)memo_outline, METH_O, NULL},
+    {"spread", (PyCFunction)memo_spread_py, METH_VARARGS, NULL},
     {"flush", (PyCFunction)memo_flush_py, METH_NOARGS, NULL},
     {"forget_sources", (PyCFunction)memo_forget_sources, METH_NOARGS, NULL},
     {"held_some", (PyCFunction)memo_held_some, METH_NOARGS, NULL},

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "forward.h"
+#include "outline.h"
 #include "refusal.h"
 
 /* Under AddressSanitizer the octets behind a datagram are out of bounds (tests/fuzz/sanitized.py). */
@@ -27,7 +28,14 @@ typedef struct {
     PyObject_HEAD
     memo table;
     Py_buffer counters;
+    PyObject *names; /* the Outline that `table` asks; NULL: none */
 } Memo;
+
+typedef struct {
+    PyObject_HEAD
+    outline table;
+    Py_buffer held[2 * OUTLINE_HALVES]; /* names and sets of each half, views of the map */
+} Outline;
 
 typedef struct Forward Forward;
 
@@ -64,7 +72,7 @@ struct Forward {
     outgoing out;
 };
 
-extern PyType_Spec memo_spec, drain_spec, forward_spec;
+extern PyType_Spec memo_spec, drain_spec, forward_spec, outline_spec;
 
 static inline int64_t clock_us(void) {
     struct timespec at;
@@ -72,6 +80,21 @@ static inline int64_t clock_us(void) {
     return (int64_t)at.tv_sec * 1000000 + at.tv_nsec / 1000;
 }
 
+typedef struct {
+    uint32_t tier;
+    int64_t until_ms; /* when the rules end; 0: never */
+} verdict;
+
+static inline int64_t ends_ms(const verdict *found) {
+    return found->until_ms ? found->until_ms : INT64_MAX;
+}
+
+enum { NO_TALLY = 255 };
+
+/* The verdict on a question, of who waits for it in `on` under the same rules or of the judge; 0: it
+ * is the handler's. What is asked of Python may change the memo. */
+int forward_verdict(Forward *self, const asked *one, const pending *on, int64_t now_ms,
+                    verdict *found);
 /* What to do with a query the memo does not know: the size of its response in `out`, 0: Python's,
  * -1: it is being asked upstream. `head` is the message it came in. */
 Py_ssize_t forward_take(Forward *self, Drain *by, asked *one, const struct msghdr *head,

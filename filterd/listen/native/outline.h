@@ -1,0 +1,38 @@
+/* What the lists' file says of a name, where nothing else speaks of it.
+ *
+ * Nothing is decided here: two names of the same outline get the same verdict under the same rules,
+ * so Python judges once for all of them (filterd.resolve.handler). A name that anything but a plain
+ * entry of the file may speak of has no outline and is Python's alone.
+ */
+#ifndef FILTERD_OUTLINE_H
+#define FILTERD_OUTLINE_H
+
+#include "trie.h"
+
+enum { OUTLINE_HALVES = 2, OUTLINE_SIZE = 4 * TRIE_FOUND };
+
+typedef struct {
+    trie names;
+    const void *sets; /* for each name the number of its set of lists and scopes; 0: says nothing */
+    size_t set_count;
+    int wide; /* 4 octets a number, else 2 */
+} outline_half;
+
+typedef struct {
+    outline_half halves[OUTLINE_HALVES]; /* names under com, net and org; all others */
+    uint64_t *touched; /* hashes of names; at and below them Python judges */
+    uint32_t touched_mask, pieces_mask;
+    uint32_t *pieces; /* 3 or 4 octets that an expression needs */
+} outline;
+
+void outline_close(outline *self);
+/* Room for so many names and pieces; 0: no memory. */
+int outline_reserve(outline *self, size_t names, size_t pieces);
+/* `name` in lower case with dots between its labels, none at the end. */
+void outline_touch(outline *self, const char *name, size_t size);
+/* 3 or 4 octets. */
+void outline_need(outline *self, const char *piece, size_t size);
+/* The outline of a lower-case wire name into `out` (OUTLINE_SIZE octets): its size, -1: none. */
+int outline_of(const outline *self, const uint8_t *name, size_t size, uint8_t *out);
+
+#endif
