@@ -12,6 +12,12 @@ from admin_ui.portal.pages import ACCESS, admit, bp
 from admin_ui.shared import web
 from admin_ui.shared.control import PORTAL, Call
 
+FIRST = (
+    "shared/base.html", "shared/flashes.html", "shared/tools.html", "portal/frame.html",
+    "portal/parts.html", "portal/blocked.html", "portal/home.html",
+)  # fmt: skip
+"""Templates of the pages that are opened first."""
+
 
 def create_app(call: Call | None = None) -> Flask:
     """The portal as a WSGI app; `call` replaces the control socket in tests."""

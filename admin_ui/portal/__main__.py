@@ -1,6 +1,6 @@
 """`python -m admin_ui.portal --listen HOST:PORT`."""
 
-from admin_ui.portal import create_app
+from admin_ui.portal import FIRST, create_app
 from admin_ui.shared.web import serve
 
-serve(create_app(), "127.0.0.1:8054")
+serve(create_app(), "127.0.0.1:8054", FIRST)

@@ -14,6 +14,12 @@ from admin_ui.school.views import BLUEPRINTS
 from admin_ui.shared import web
 from admin_ui.shared.control import GUEST, Call
 
+FIRST = (
+    "shared/base.html", "shared/flashes.html", "shared/tools.html", "shared/alone.html",
+    "shared/sign_in.html", "sign_in/form.html", "shell.html", "overview/page.html",
+)  # fmt: skip
+"""Templates of the pages that are opened first."""
+
 
 def create_app(call: Call | None = None) -> Flask:
     """The console as a WSGI app; `call` replaces the control socket in tests."""

@@ -106,6 +106,7 @@ ACCESS: Mapping[str, str] = {
     "api.call": API,
     "setup.page": "edit",
     "setup.school": "edit",
+    "setup.networks": "edit",
     "setup.done": "edit",
 }
 """Endpoint → the permission it needs, in the supervisor's words (`control/permissions.py`)."""

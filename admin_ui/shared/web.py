@@ -8,11 +8,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import waitress
+from babel import dates
 from flask import (
     Blueprint,
     Flask,
@@ -180,8 +183,19 @@ def guarded(app: Flask, access: Mapping[str, str], guard: Guard) -> Flask:
     return app
 
 
-def serve(app: Flask, default: str) -> None:
-    """Run under waitress at `--listen HOST:PORT`, bounded so that DNS never starves."""
+def warm(app: Flask, templates: Iterable[str]) -> None:
+    """Read the languages and compile templates, so that the first visitor does not wait for it."""
+    for language in i18n.LANGUAGES:
+        i18n.catalogue(language)
+        dates.format_datetime(locale=language)
+        dates.format_timedelta(timedelta(1), add_direction=True, locale=language)
+    for name in templates:
+        app.jinja_env.get_template(name)
+
+
+def serve(app: Flask, default: str, first: Sequence[str] = ()) -> None:
+    """Run under waitress at `--listen HOST:PORT`, bounded so that DNS never starves. The templates
+    `first` are ready before it listens, the others soon after."""
     cores.forbid()  # the portal is told who asked for what
     parser = argparse.ArgumentParser()
     parser.add_argument("--listen", default=default, metavar="HOST:PORT")
@@ -192,6 +206,9 @@ def serve(app: Flask, default: str) -> None:
         app.config["SESSION_COOKIE_SECURE"] = True
         forwarded = {"x-forwarded-for", "x-forwarded-proto"}
         behind = {"trusted_proxy": options.behind, "trusted_proxy_headers": forwarded}
+    warm(app, first)
+    pages = [name for name in app.jinja_env.list_templates() if name.endswith(".html")]
+    threading.Thread(target=warm, args=(app, pages), name="warm", daemon=True).start()
     waitress.serve(
         app,
         listen=options.listen,

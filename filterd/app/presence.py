@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 
 from filterd import tasks
@@ -39,10 +40,10 @@ class PresenceWatch:
         return {"do": "neighbours", "table": self._latest}
 
     def devices(self) -> list[dict[str, Any]]:
-        """Each device on the wire once, with one of its addresses."""
+        """Each device on the wire once, with the address that tells most about its network."""
         found: dict[str, str] = {}
         for address, key in self._table.rows():
-            found.setdefault(key, address)
+            found[key] = min(found.get(key, address), address, key=_tells)
         return [
             {"key": key, "address": address, "random": randomised(key), "last": self._last(key)}
             for key, address in found.items()
@@ -106,3 +107,9 @@ class PresenceWatch:
         while True:
             await asyncio.sleep(_ROUND_SECONDS)
             self._table.tell()
+
+
+def _tells(address: str) -> tuple[bool, int]:
+    """IPv4 first; an address that only holds on its link tells nothing of the network."""
+    parsed = ip_address(address)
+    return parsed.is_link_local, parsed.version

@@ -15,7 +15,7 @@ from filterd.storage.revisions import ChangeText
 
 LIFETIME = timedelta(days=7)
 RESTS = timedelta(hours=24)
-"""How long an account may not agree to what those want who made, raised or reset it."""
+"""How long an account that was made, raised or reset may not decide with whoever did it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +134,10 @@ class _Approvals:
         if request.approve and await self._rests(caller, approval):
             raise Refusal(
                 "denied",
-                "Người đề nghị đã tạo, nâng quyền hoặc cấp lại tài khoản này trong 24 giờ qua",
-                "Whoever asked made, raised or reset this account within the last 24 hours",
+                "Trong 24 giờ qua, một trong hai tài khoản do tài khoản kia hoặc cùng một người"
+                " lập, nâng quyền hay cấp lại",
+                "Within the last 24 hours one of the two accounts was made, raised or reset by the"
+                " other, or both by the same person",
             )
         state = "approved" if request.approve else "refused"
         if not await self._store.decide(approval.id, state, caller.name, reason, now):
@@ -147,9 +149,17 @@ class _Approvals:
         return {"result": result}
 
     async def _rests(self, caller: Caller, approval: Approval) -> bool:
-        """Whether the author has had this account's password in his hands too lately."""
-        since = self._owner.clock() - RESTS
-        return await self._owner.stores.audit.vouched(caller.name, approval.author, since)
+        """Whether one person may be behind both accounts: lately one made the other, or one both.
+
+        On the first day of a box everybody was made by one person, who has root as a rule.
+        """
+        audit, since = self._owner.stores.audit, self._owner.clock() - RESTS
+        begun = await audit.begun()
+        if begun is None or begun > since or caller.name == approval.author:
+            return False
+        mine = await audit.makers(caller.name, since) | {caller.name}
+        theirs = await audit.makers(approval.author, since) | {approval.author}
+        return any(not name.startswith("cli:") for name in mine & theirs)
 
     async def _carry_out(self, approval: Approval, approver: Caller) -> Mapping[str, Any]:
         author = replace(approver, name=approval.author, agreed_by=approver.name)

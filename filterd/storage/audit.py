@@ -88,14 +88,19 @@ class AuditLog:
         rows = await self._database.rows(f"{sql} ORDER BY id DESC LIMIT ?", *parts, limit)
         return [_entry(row) for row in rows]
 
-    async def vouched(self, account: str, by: str, since: datetime) -> bool:
-        """Whether `by` made, raised or reset that account since then, or agreed to it."""
-        row = await self._database.row(
-            "SELECT 1 FROM audit WHERE action IN ('people.add', 'people.role', 'people.reset')"
-            " AND lower(target) = lower(?) AND at >= ? AND ? IN (actor, approver) LIMIT 1",
-            account, since.isoformat(), by,
+    async def makers(self, account: str, since: datetime) -> frozenset[str]:
+        """Who made, raised or reset that account since then, or agreed to it."""
+        rows = await self._database.rows(
+            "SELECT actor, approver FROM audit WHERE at >= ? AND lower(target) = lower(?)"
+            " AND action IN ('people.add', 'people.role', 'people.reset')",
+            since.isoformat(), account,
         )  # fmt: skip
-        return row is not None
+        return frozenset(row[key] for row in rows for key in ("actor", "approver") if row[key])
+
+    async def begun(self) -> datetime | None:
+        """When the log begins: the first day of this box."""
+        first = await self.chain(limit=1)
+        return datetime.fromisoformat(first[0].at) if first else None
 
     async def chain(self, after: int = 0, limit: int = 1000) -> list[AuditEntry]:
         """Entries in the order of the chain, for verifying."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -9,12 +11,12 @@ from flask import Blueprint, flash, render_template, url_for
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from admin_ui.school import draft
+from admin_ui.school import draft, edits
 from admin_ui.school.policy import current
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask, ask_all
 from admin_ui.shared.i18n import gettext as _
-from filterd.policy.model import Policy
+from filterd.policy.model import Policy, Segment, SegmentId, TierId
 
 bp = Blueprint("setup", __name__, url_prefix="/setup")
 
@@ -33,24 +35,70 @@ def page() -> str:
         named=bool(mine.policy.identity.name),
         identity=mine.policy.identity,
         real=real,
-        guesses=guesses([item["address"] for item in seen]),
+        guesses=unnamed([item["address"] for item in seen], mine.policy.segments),
+        tiers=mine.policy.tiers,
         loaded=sum(1 for item in lists if item.get("entries")),
         lists=len(lists),
         titles=current().titles,
     )
 
 
-def guesses(addresses: list[str]) -> list[str]:
-    """The /24 or /64 networks of addresses in no segment, the busiest first."""
+def unnamed(addresses: list[str], named: tuple[Segment, ...]) -> list[tuple[str, int]]:
+    """The /24 or /64 networks that no segment of the draft names, the busiest first, with how many
+    devices were seen there."""
+    taken = {str(part.network) for part in named}
+    return [each for each in guesses(addresses) if each[0] not in taken]
+
+
+def guesses(addresses: list[str]) -> list[tuple[str, int]]:
+    """The /24 or /64 networks of the addresses with their number, the busiest first."""
     counts: dict[str, int] = {}
     for address in addresses:
         length = 64 if ":" in address else 24
         try:
-            network = str(ip_network(f"{address}/{length}", strict=False))
+            found = ip_network(f"{address}/{length}", strict=False)
         except ValueError:
             continue
+        if found.is_link_local:
+            continue
+        network = str(found)
         counts[network] = counts.get(network, 0) + 1
-    return sorted(counts, key=lambda network: -counts[network])[:10]
+    return sorted(counts.items(), key=lambda row: -row[1])[:10]
+
+
+@bp.post("/networks")
+def networks() -> Response:
+    """Each seen network that got a class becomes a segment of the draft."""
+    mine = draft.load().policy
+    tiers = ("", *(each.id for each in mine.tiers))
+    new: list[Segment] = []
+    for number in range(10):
+        tier = fields.choice(f"tier{number}", tiers, "")
+        if not tier:
+            continue
+        network = ip_network(fields.text(f"network{number}", 64), strict=False)
+        title = fields.text(f"title{number}", 80, required=False) or str(network)
+        taken = {part.id for part in (*mine.segments, *new)}
+        new.append(Segment(segment_id(title, taken), network, TierId(tier), title))
+    if not new:
+        raise fields.FieldError(_("Choose a class for at least one network."))
+
+    def change(policy: Policy) -> Policy:
+        for each in new:
+            policy = edits.put_segment(policy, each)
+        return policy
+
+    draft.edit(change)
+    return redirect(url_for("setup.page") + "#networks", 303)
+
+
+def segment_id(title: str, taken: set[SegmentId]) -> SegmentId:
+    """A short name made of the title (`Phòng máy 3` → `phong-may-3`), unlike those taken."""
+    plain = unicodedata.normalize("NFKD", title.lower().replace("đ", "d"))
+    words = re.findall(r"[a-z0-9]+", "".join(c for c in plain if not unicodedata.combining(c)))
+    stem = "-".join(words)[:36] or "net"
+    names = (stem, *(f"{stem}-{number}" for number in range(2, 100)))
+    return next(SegmentId(name) for name in names if name not in taken)
 
 
 @bp.post("/school")

@@ -277,6 +277,8 @@ def test_on_a_phone_the_menu_leads_to_the_lesson_form(browser: Browser, school: 
 
 @pytest.mark.slow
 def test_pause_and_debug_view_end_by_themselves(lan: Page, hoa: Page, school: School) -> None:
+    school.control.call("lists.local_set", category="porn", text="nguoilon.example", reason="thử")
+    school.until("nguoilon.example", STAFF, "blocked", 3)
     for path, about in (("/", "Tạm dừng lọc"), ("/debug/", "Xem truy vấn trực tiếp")):
         lan.goto(school.console + path)
         if path == "/":

@@ -267,7 +267,7 @@ def box_answers() -> dict[str, Any]:
                             "fields": {"minutes": {"type": "integer"}}},
             "sessions.start": {"permission": "guest", "text": "", "fields": {}, "required": []},
         }},
-        "setup.state": {"done": False, "steps": {}},
+        "setup.state": {"done": False, "steps": {"approver": False}},
         "portal.device": {
             "tier": "primary", "title": {"vi": "Tiểu học", "en": "Primary"}, "known": True,
             "revision": 7, "hash": "ab" * 32, "state": "enforcing",

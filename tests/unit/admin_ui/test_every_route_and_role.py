@@ -35,7 +35,7 @@ WRITES = {
            "lists.rollback lists.add lists.remove lists.enable local_lists.save local_lists.order "
            "networks.segment networks.drop_segment networks.device networks.drop_device "
            "networks.load backup.make backup.inspect backup.restore tail.start tail.stop "
-           "setup.school setup.done",
+           "setup.school setup.networks setup.done",
 }  # fmt: skip
 """Who may send which form of the console."""
 ALLOWED = {endpoint: roles for roles, names in WRITES.items() for endpoint in names.split()}

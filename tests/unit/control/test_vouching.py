@@ -141,10 +141,40 @@ async def test_a_fresh_account_does_not_agree_to_what_its_maker_wants(
     puppet = Caller(puppet.name, hoa.permissions, puppet.account, Role.APPROVER)
     shown = {i["id"]: i for i in (await world.call("approvals.list", puppet))["items"]}
     assert shown[wish]["rests"] is True
-    with pytest.raises(Refusal, match="within the last 24 hours"):
+    with pytest.raises(Refusal, match="Within the last 24 hours"):
         await agree(world, puppet, wish)
     refused = {"id": wish, "approve": False, "reason": "không"}
     world.later(hours=25)
     shown = {i["id"]: i for i in (await world.call("approvals.list", puppet))["items"]}
     assert shown[wish]["rests"] is False
     await world.call("approvals.decide", puppet, **refused)
+
+
+async def test_nobody_agrees_to_the_wishes_of_an_account_that_he_made(world: World) -> None:
+    """Nor does one puppet agree to another's."""
+    hoa = await world.person("hoa", Role.APPROVER)
+    world.later(hours=48)
+    rights = {role: (await world.person(f"mau.{role}", role)).permissions for role in Role}
+    made = [("bu.nhin", Role.APPROVER), ("bu.nhin.2", Role.ADMINISTRATOR)]
+    minh = await world.person("minh", Role.APPROVER)
+    world.later(hours=48)
+    for name, role in made:
+        await agree(world, minh, await waits(world, hoa, "people.add", name=name, title="x",
+                                             role=role.value))  # fmt: skip
+    puppet, second = (Caller(name, rights[role], name, role) for name, role in made)
+    tu = await world.call("people.add", name="tu", title="x", role="teacher")
+    wish = await waits(world, second, "people.set", id=tu["id"], role="administrator")
+    for who in (puppet, hoa, minh):
+        with pytest.raises(Refusal, match="Within the last 24 hours"):
+            await agree(world, who, wish)
+    await agree(world, Caller("mau.approver", rights[Role.APPROVER], "m", Role.APPROVER), wish)
+
+
+async def test_on_the_first_day_of_a_box_its_people_may_begin(world: World) -> None:
+    lan = await world.person("lan", Role.ADMINISTRATOR)
+    made = await world.call("people.add", lan, name="hoa", title="Hiệu trưởng", role="approver")
+    hoa = Caller("hoa", (await world.person("xx", Role.APPROVER)).permissions, made["id"],
+                 Role.APPROVER)  # fmt: skip
+    tu = await world.call("people.add", lan, name="tu", title="x", role="teacher")
+    await agree(world, hoa, await waits(world, lan, "people.set", id=tu["id"],
+                                        role="administrator"))  # fmt: skip
