@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from filterd.errors import ListError
-from filterd.lists import floors, parsed_file, reader
+from filterd.lists import parsed_file, reader, without_exception
 from filterd.lists.entry import EXACT, SUBTREE
 from filterd.lists.formats import Options
 from filterd.lists.job import JobList
@@ -38,7 +38,7 @@ def read(wanted: JobList, folder: str | None, used: list[str]) -> Iterator[Loade
         else:
             identity, category, named = wanted.id, wanted.category, file
         meta = ListMeta(ListId(identity), CategoryId(category), kind, named)
-        yield Loaded(meta, floors.enforce(meta, parsed, own=False))
+        yield Loaded(meta, without_exception.enforce(meta, parsed, own=False))
 
 
 def _cached(wanted: JobList, folder: str | None, used: list[str]) -> tuple[str, Found]:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import marisa_trie
 
 from filterd.errors import ListError
-from filterd.lists import fdx, floor
+from filterd.lists import fdx, office_floor
 from filterd.lists.addresses import AddressTable
 from filterd.lists.entry import BELOW, EXACT
 from filterd.lists.matching import Rules
@@ -234,7 +234,7 @@ def open_index(path: Path, verify: bool = True) -> Index:
     """
     mapped = fdx.read(path, verify)
     table = FileTable(mapped)
-    index = Index((table,), table.digest, floor.read(path.parent / "office"))
+    index = Index((table,), table.digest, office_floor.read(path.parent / "office"))
     folders = (path.parent / "local", path.parent / "office")
     if not any(next(folder.glob("*.txt"), None) for folder in folders):
         return index

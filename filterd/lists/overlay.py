@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from filterd.errors import ListError
-from filterd.lists import fdx, floors
+from filterd.lists import fdx, without_exception
 from filterd.lists.entry import SUBTREE
 from filterd.lists.formats import Options
 from filterd.lists.guard import Guard
@@ -60,7 +60,7 @@ def read(path: Path, guard: Guard | None = None) -> Loaded:
     meta = _meta(path, kind)
     if guard is not None:
         parsed = guard.enforce(parsed)
-    return Loaded(meta, floors.enforce(meta, parsed, own=True))
+    return Loaded(meta, without_exception.enforce(meta, parsed, own=True))
 
 
 def _meta(path: Path, kind: str) -> ListMeta:

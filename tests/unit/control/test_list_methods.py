@@ -7,49 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from filterd.control import approvals, lists, own_lists
 from filterd.control.protocol import Refusal
-from filterd.lists.index import open_index
-from filterd.lists.library import Library, Surroundings
-from filterd.lists.refresher import Hooks, Refresher
-from filterd.policy.model import Title
-from filterd.policy.verdict import ListIndex
 from tests.unit.control.conftest import World
-
-CATALOGUE = """sources:
-  - id: shipped
-    title: {vi: kèm theo, en: shipped}
-    category: porn
-    file: shipped.txt
-  - id: far
-    title: {vi: xa, en: far}
-    category: ads
-    url: https://lists.invalid/far.txt
-    enabled: false
-"""
+from tests.unit.control.listed import add_lists
 
 
 @pytest.fixture
 async def school(world: World, tmp_path: Path) -> World:
     """A world whose lists are one shipped list, compiled."""
-    (tmp_path / "catalogue.yaml").write_text(CATALOGUE)
-    (tmp_path / "shipped.txt").write_text("shipped.example\n")
-    around = Surroundings(
-        tmp_path / "lists", tmp_path / "catalogue.yaml", ("porn", "ads"), lambda: {"google.com"}
-    )
-    library = Library(around)
-    running: list[ListIndex] = []
-
-    async def use(path: Path) -> None:
-        running.append(open_index(path))
-
-    refresher = Refresher(library, Hooks(use, lambda _path: (), lambda: world.now))
-    with library.store.locked():
-        await asyncio.to_thread(library.compile)
-    await refresher.reload()
-    world.routes.update(lists.routes(world.owner, refresher, lambda: running[-1]))
-    world.routes.update(own_lists.routes(world.owner, refresher, lambda key: Title(key, key)))
-    world.appliers.update(approvals.again(world.routes, lists.GATED))
+    await add_lists(world, tmp_path, "enabled: false")
     return world
 
 

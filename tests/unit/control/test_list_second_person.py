@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from filterd.control import approvals, lists, own_lists
 from filterd.control.permissions import Role
 from filterd.control.protocol import Caller, Refusal
-from filterd.lists.index import open_index
-from filterd.lists.library import Library, Surroundings
-from filterd.lists.refresher import Hooks, Refresher
+from filterd.lists.library import Library
 from filterd.lists.state import Quarantine, Version
-from filterd.policy.model import Title
-from filterd.policy.verdict import ListIndex
 from tests.unit.control.conftest import World
+from tests.unit.control.listed import add_lists
 
-CATALOGUE = """sources:
-  - id: shipped
-    title: {vi: kèm theo, en: shipped}
-    category: porn
-    file: shipped.txt
-  - id: far
-    title: {vi: xa, en: far}
-    category: ads
-    url: https://lists.invalid/far.txt
-    format: domains
-"""
 OLD, NOW, HELD = "1" * 16, "2" * 16, "3" * 16
 BODIES = {
     OLD: "one.example\n",
@@ -62,41 +47,20 @@ class School:
 
 @pytest.fixture
 async def school(world: World, tmp_path: Path) -> School:
-    (tmp_path / "catalogue.yaml").write_text(CATALOGUE)
-    (tmp_path / "shipped.txt").write_text("shipped.example\n")
-    around = Surroundings(
-        tmp_path / "lists", tmp_path / "catalogue.yaml", ("porn", "ads"), lambda: {"google.com"}
-    )
-    library, running = Library(around), list[ListIndex]()
-
-    async def use(path: Path) -> None:
-        running.append(open_index(path))
-
-    refresher = Refresher(library, Hooks(use, lambda _path: (), lambda: world.now))
-    library.store.prepare()
-    for version, text in BODIES.items():
-        path = library.store.body("far", version)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    with library.store.locked():
+    def fetched(library: Library) -> None:
+        for version, text in BODIES.items():
+            path = library.store.body("far", version)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
         state = library.store.state()
         versions = [Version(v, world.now.isoformat(), len(BODIES[v].split()), 9) for v in BODIES]
         held = Quarantine(versions[2], ("shrank",), 3, 1, 0, 2, (), ("two.example",))
         far = state.of("far").with_version(versions[0]).with_version(versions[1])
-        library.store.save(state.put("far", _holding(far, held)))
-        await asyncio.to_thread(library.compile)
-    await refresher.reload()
-    world.routes.update(lists.routes(world.owner, refresher, lambda: running[-1]))
-    world.routes.update(own_lists.routes(world.owner, refresher, lambda key: Title(key, key)))
-    world.appliers.update(approvals.again(world.routes, lists.GATED))
+        library.store.save(state.put("far", replace(far, quarantine=held)))
+
+    library = await add_lists(world, tmp_path, "format: domains", fetched)
     lan = await world.person("co.lan", Role.ADMINISTRATOR)
     return School(world, library, lan, await world.person("thay.hoa", Role.APPROVER))
-
-
-def _holding(known: Any, held: Quarantine) -> Any:
-    from dataclasses import replace
-
-    return replace(known, quarantine=held)
 
 
 WEAKENING = [
@@ -137,7 +101,7 @@ async def test_approval_is_for_the_version_that_was_shown(school: School) -> Non
     with school.library.store.locked():
         state = school.library.store.state()
         other = Quarantine(Version("4" * 16, school.world.now.isoformat(), 0, 0), ("shrank",), 3, 0)
-        school.library.store.save(state.put("far", _holding(state.of("far"), other)))
+        school.library.store.save(state.put("far", replace(state.of("far"), quarantine=other)))
     with pytest.raises(Refusal, match="Another version"):
         await school.agree(wish)
     assert await school.blocked("two.example")
@@ -152,7 +116,7 @@ async def test_an_update_that_only_adds_needs_one_person(school: School) -> None
         path.write_text(BODIES[NOW] + "four.example\n")
         grown = Version("5" * 16, school.world.now.isoformat(), 4, 9)
         held = Quarantine(grown, ("grew",), 3, 4, 1, 0, ("four.example",))
-        school.library.store.save(state.put("far", _holding(state.of("far"), held)))
+        school.library.store.save(state.put("far", replace(state.of("far"), quarantine=held)))
     await school.world.call("lists.approve", school.lan, id="far", reason="bản lớn hơn")
     assert await school.blocked("four.example")
 
