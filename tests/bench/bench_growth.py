@@ -135,7 +135,7 @@ def plot(found: dict[str, list[Point]]) -> Path:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--names", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--names", type=int, nargs="*", default=[10_000, 100_000, 1_000_000, 10_000_000])
     parser.add_argument("--queries", type=int, default=5_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")

@@ -32,7 +32,7 @@ class Workload:
 
 
 def listed_names(count: int) -> tuple[str, list[str]]:
-    """`count` names to block, and where they come from."""
+    """`count` names to block, and where they come from; beyond what the lists hold, made ones."""
     folder = SHARED / "data" / "fullsize"
     files = sorted(folder.glob("*.domains.xz"), key=lambda path: -path.stat().st_size)
     if files:
@@ -40,7 +40,10 @@ def listed_names(count: int) -> tuple[str, list[str]]:
         for path in files:
             with lzma.open(path, "rt", encoding="ascii") as lines:
                 names.extend(islice((line.strip() for line in lines), count - len(names)))
-        return "full-size public lists", names
+        if len(names) == count:
+            return "full-size public lists", names
+        public, names = len(names), names + list(islice(numbered(), count - len(names)))
+        return f"{public:,} of full-size public lists, the rest made", names
     return "seeded synthetic names", list(islice(synthetic(), count))
 
 
@@ -57,6 +60,15 @@ def synthetic() -> Iterator[str]:
         if name not in seen:
             seen.add(name)
             yield name
+
+
+def numbered() -> Iterator[str]:
+    """Distinct names by the million, without remembering which there were."""
+    letters = "abcdefghijklmnopqrstuvwxyz234567"
+    for number in range(1 << 32):
+        left = number * 2_654_435_761 & 0xFFFFFFFF  # odd: every number once, in no order
+        label = "".join(letters[left >> shift & 31] for shift in (0, 5, 10, 15, 20, 25, 30))
+        yield f"{label}-made.{('com', 'net', 'com.vn', 'top')[number & 3]}"
 
 
 def make(folder: Path, count: int) -> Workload:
