@@ -114,7 +114,7 @@ class Run:
 
     def growth(self) -> dict[str, Any]:
         """Cost by what a school has, and the plot of it."""
-        names = [n for n in (10_000, 100_000, 1_000_000) if n <= self.chosen.names]
+        names = [n for n in bench_growth.NAMES if n <= self.chosen.names or not self.chosen.quick]
         rounds = 2 * self.chosen.rounds
 
         async def measured() -> dict[str, list[bench_growth.Point]]:

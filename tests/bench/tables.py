@@ -108,11 +108,12 @@ def streams(shots: dict[str, dict[str, list[Shot]]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for title, by_mode in shots.items():
         for mode, taken in by_mode.items():
-            qps = median(taken, "qps")
+            qps, cpu = median(taken, "qps"), median(taken, "cpu_us")
             found.setdefault(mode, {})[title] = {
                 "qps": round(qps),
                 "qps_ratio": round(median(own[mode], "qps") / qps, 2) if qps else None,
-                "cpu_us": round(median(taken, "cpu_us"), 2),
+                "cpu_us": round(cpu, 2),
+                "cpu_ratio": round(median(own[mode], "cpu_us") / cpu, 2) if cpu else None,
                 "lost": sum(shot.lost for shot in taken),
             }
     return found
@@ -138,10 +139,12 @@ def _workers_text(found: dict[str, Any]) -> str:
 def _streams_text(found: dict[str, Any]) -> str:
     lines = []
     for mode, by_server in found.items():
-        lines.append(f"{mode + ', cached':28}{'QPS':>9}{'ratio':>8}{'µs/q':>8}{'lost':>7}")
+        lines.append(
+            f"{mode + ', cached':28}{'QPS':>9}{'ratio':>8}{'µs/q':>8}{'ratio':>8}{'lost':>7}"
+        )
         lines += [
             f"{title:28}{one['qps']:>9,}{one['qps_ratio'] or '–':>8}"
-            f"{one['cpu_us']:>8}{one['lost']:>7}"
+            f"{one['cpu_us']:>8}{one['cpu_ratio'] or '–':>8}{one['lost']:>7}"
             for title, one in by_server.items()
         ]
     return "\n".join(lines)

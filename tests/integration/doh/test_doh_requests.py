@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import shutil
+import ssl
+import time
 
+import httpx
 import pytest
 
+from filterd.listen import http2_native
+from filterd.listen.certificate import Certificate
+from filterd.listen.drain import open_memo
+from filterd.listen.https import https_server
+from filterd.metrics import layout
 from tests.lab.certificates import Authority
 from tests.lab.doh import HEADERS, TYPE, Client, answers, http1_post, query
-from tests.lab.encrypted import NAME, FakeHandler, client_context
+from tests.lab.encrypted import NAME, FakeHandler, client_context, listening
 
 VERSIONS = pytest.mark.parametrize("http2", [True, False], ids=["http/2", "http/1.1"])
 
@@ -119,3 +127,32 @@ async def test_kdig(authority: Authority, port: int, way: str) -> None:
     )  # fmt: skip
     out, _err = await asyncio.wait_for(child.communicate(), 20)
     assert out.split() == [b"192.0.2.1"]
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "h2"])
+@VERSIONS
+async def test_what_the_memo_knows_is_repeated_to_all_but_named_devices(
+    authority: Authority,
+    certificate: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+    http2: bool,
+    native: bool,
+) -> None:
+    monkeypatch.setattr(http2_native, "AVAILABLE", native and http2_native.AVAILABLE)
+    handler, counters = FakeHandler(), bytearray(64)
+    memo = open_memo(memoryview(counters), 1 << 16)
+    wire, now = query(), time.monotonic_ns() // 1_000_000
+    local = b"\0" * 10 + b"\xff\xff\x7f\0\0\1"
+    reply = wire[:2] + b"\x81\x80" + wire[4:]
+    memo.place(local, 1, 0, 0.0, 0.0)
+    memo.put(1, layout.DOH << 4, wire[12:], reply, (), (3,), now, now + 60_000, 255)
+    async with listening(https_server(handler, certificate, memo)) as port:
+        tls = ssl.create_default_context(cafile=str(authority.file))
+        async with httpx.AsyncClient(http1=not http2, http2=http2, verify=tls) as one:
+            url = f"https://127.0.0.1:{port}/dns-query"
+            known = await one.post(url, content=wire, headers=HEADERS)
+            named = await one.post(f"{url}/tablet-3", content=wire, headers=HEADERS)
+    assert (known.content, answers(named.content)) == (reply, ["192.0.2.1"])
+    assert known.headers["cache-control"] == "private, max-age=0"
+    assert [via.device for _name, _address, via in handler.seen] == ["tablet-3"]
+    assert counters[24] == 1
