@@ -98,19 +98,23 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384), hard))
     found: dict[str, dict[str, str]] = {}
     load, began = f"{os.getloadavg()[0]:.1f}", time.monotonic()
+
+    def told(what: str) -> None:
+        print(f"{time.monotonic() - began:4.0f} s {what}", file=sys.stderr, flush=True)
+
     versions, failed = ["filterd this tree"], []
     with tempfile.TemporaryDirectory(prefix="conformance-") as scratch:
         folder = Path(scratch)
         (folder / "signed").mkdir()
         with signed_upstream(folder / "signed") as signed:
-            print("filterd …", file=sys.stderr, flush=True)
+            told("filterd …")
             one, default = filterd(1), filterd("auto")
             found["filterd"] = measured(one, default, folder / "filterd", signed)
             for each in PEERS:
                 if each.program not in chosen.peers or each.installed is None:
                     failed.append(f"{each.title} is not installed here.")
                     continue
-                print(f"{each.title} …", file=sys.stderr, flush=True)
+                told(f"{each.title} …")
                 versions.append(f"{each.title} {each.installed}")
                 try:
                     subject = peer(each)

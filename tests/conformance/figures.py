@@ -104,8 +104,18 @@ def of_signed(server: Server, upstream: int) -> dict[str, str]:
 
 
 def of_lying(server: Server, upstream: LyingUpstream) -> dict[str, str]:
-    """The figures that need the lying upstream; what only waits is measured side by side."""
-    port = server.port
+    """The figures that need the lying upstream; what only waits does so beside all the others."""
+    with ThreadPoolExecutor(2) as pool:
+        half = pool.submit(streams.closed_after, server.port, streams.half_message(), PATIENCE)
+        idle = pool.submit(streams.closed_after, server.port, b"", PATIENCE)
+        figures = _lies(server.port, upstream)
+        return figures | {
+            "close_half": _seconds(half.result()),
+            "close_idle": _seconds(idle.result()),
+        }
+
+
+def _lies(port: int, upstream: LyingUpstream) -> dict[str, str]:
     found = lies.twelve(port)
     ports, idents = lies.ports_of_sixty(port, upstream)
     leaked = lies.options_leaked(port, upstream)
@@ -121,15 +131,8 @@ def of_lying(server: Server, upstream: LyingUpstream) -> dict[str, str]:
     }
     order = streams.order_of(port, "slow800.s.example", [f"good.s{n}.example" for n in range(5)])
     figures["pipeline"] = _YES[len(order) == 6 and order[-1] == 0]
-    with ThreadPoolExecutor(3) as pool:
-        dead = pool.submit(lies.dead_seconds, port)
-        half = pool.submit(streams.closed_after, port, streams.half_message(), PATIENCE)
-        idle = pool.submit(streams.closed_after, port, b"", PATIENCE)
-        seconds = dead.result()
-        figures["dead"] = f"{seconds:.1f}" if seconds is not None else "> 12"
-        figures["close_half"] = _seconds(half.result())
-        figures["close_idle"] = _seconds(idle.result())
-    return figures
+    seconds = lies.dead_seconds(port)
+    return figures | {"dead": f"{seconds:.1f}" if seconds is not None else "> 12"}
 
 
 def of_crowds(server: Server) -> dict[str, str]:
