@@ -16,8 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from filterd.errors import EvidenceError
 from filterd.evidence import bundle
@@ -26,6 +25,9 @@ from filterd.evidence.canonical import canonical
 from filterd.evidence.courier import Office
 from filterd.evidence.signing import DeviceKey
 from filterd.evidence.versions import Versions, of_bundle
+
+if TYPE_CHECKING:
+    import httpx
 
 TIMEOUT_S = 20.0
 PROOF = "proof"
@@ -140,6 +142,8 @@ class OfficeLink:
 
     async def round(self, office: Office) -> Pulled:
         """One visit to the office; never raises for a line that is down or a bundle that is bad."""
+        import httpx  # 7 MiB, for schools that have an office alone
+
         changed, proof, error = False, False, None
         try:
             await self.next_day()
@@ -248,6 +252,8 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _session(office: Office) -> httpx.AsyncClient:
+    import httpx
+
     return httpx.AsyncClient(
         base_url=office.url.rstrip("/") + "/",
         headers={"content-type": "application/json"},

@@ -121,6 +121,8 @@ def read(path: Path, verify: bool = True) -> Mapped:
     head, start = _head(view, path)
     if verify and _crc(view[start:]) != head.pop("crc"):
         raise ListError(f"{path} is damaged (checksum): {RECOMPILE}")
+    if verify and hasattr(mmap, "MADV_DONTNEED"):
+        whole.madvise(mmap.MADV_DONTNEED)  # read once: the pages need not stay this process's
     sections = {
         name: view[start + at : start + at + size] for name, (at, size) in head["sections"].items()
     }

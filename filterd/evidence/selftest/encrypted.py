@@ -9,12 +9,14 @@ import asyncio
 import secrets
 import ssl
 from collections.abc import Sequence
-
-import httpx
+from typing import TYPE_CHECKING
 
 from filterd.config import Address
 from filterd.evidence.selftest.judge import query
 from filterd.evidence.selftest.paths import Lane, reachable
+
+if TYPE_CHECKING:
+    import httpx
 
 SECONDS = 4.0
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -68,6 +70,8 @@ class Doh:
         self._sessions: dict[str, httpx.AsyncClient] = {}
 
     async def __call__(self, lane: Lane, name: str, qtype: str) -> bytes:
+        import httpx  # 7 MiB, where DoH is served alone
+
         server = reachable(lane.source, self._listeners)
         try:
             reply = await self._session(lane.source).post(
@@ -88,6 +92,8 @@ class Doh:
         self._sessions.clear()
 
     def _session(self, source: str) -> httpx.AsyncClient:
+        import httpx
+
         if source not in self._sessions:
             transport = httpx.AsyncHTTPTransport(
                 verify=self._context, http2=True, local_address=source, trust_env=False

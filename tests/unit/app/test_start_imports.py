@@ -29,3 +29,12 @@ def test_nothing_heavy_is_imported_before_the_first_answer(first: str) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert found.stdout.split() == []
+
+
+def test_a_school_without_an_office_never_pays_for_talking_to_one() -> None:
+    """7 MiB in the supervisor, which is a twentieth of all that the filter takes."""
+    program = "import sys, filterd.app.service\nprint(*{'httpx', 'rich', 'click'} & {*sys.modules})"
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert found.stdout.split() == []

@@ -200,6 +200,18 @@ def test_a_damaged_index_is_refused_with_what_to_run(tmp_path: Path, harm: str) 
         open_index(path)
 
 
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="tells of memory on Linux alone")
+def test_the_check_of_a_file_leaves_its_pages_to_the_system(tmp_path: Path) -> None:
+    """Who checks an index does not keep it: it would be charged with all of it from then on."""
+    path, part = tmp_path / "index.fdx", tmp_path / "part"
+    part.write_bytes(bytes(8 << 20))
+    fdx.write(path, {}, {"names": part})
+    found = fdx.read(path, verify=True)
+    about = Path("/proc/self/smaps").read_text().split(f"{path}\n")[1]
+    assert int(about.split("Rss:")[1].split()[0]) < 4096
+    assert not any(found.sections["names"])
+
+
 def test_a_missing_index_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(ListError, match=r"no compiled list index .* filterd lists compile"):
         open_index(tmp_path / "none.fdx")
