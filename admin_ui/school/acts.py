@@ -9,6 +9,7 @@ def act_titles() -> dict[str, str]:
     """Action → what was done."""
     return {
         "policy.apply": _("policy changed"),
+        "policy.refused": _("policy change refused"),
         "policy.weaken": _("policy made weaker"),
         "approvals.ask": _("asked a second person"),
         "approvals.approved": _("agreed to a request"),

@@ -147,8 +147,18 @@ class _Policy:
 
     async def apply(self, caller: Caller, request: ApplyFiles) -> dict[str, Any]:
         proposal = Proposal(request.files, request.base, required_reason(request.reason))
-        number = await put_or_ask(self._owner, self._live, caller, ("policy.apply", proposal))
-        return {"revision": number}
+        return {"revision": await self._put(caller, proposal)}
+
+    async def _put(self, caller: Caller, proposal: Proposal) -> int:
+        """Apply or ask; a document that is refused stays in the record too: whoever tries to open
+        what is locked is seen trying (requirements §4.5, T1)."""
+        try:
+            return await put_or_ask(self._owner, self._live, caller, ("policy.apply", proposal))
+        except PolicyError as error:
+            first = error.problems[0]
+            where = f"{first.file}: {first.key}"[:120]
+            await self._owner.audit(caller, "policy.refused", where, proposal.reason)
+            raise
 
     async def history(self, caller: Caller, request: Page) -> dict[str, Any]:
         limit = limited(request.limit)
@@ -165,8 +175,7 @@ class _Policy:
         found = await self._get(request.revision)
         base = self._live.running.revision
         proposal = Proposal(found.files, base, required_reason(request.reason))
-        number = await put_or_ask(self._owner, self._live, caller, ("policy.apply", proposal))
-        return {"revision": number}
+        return {"revision": await self._put(caller, proposal)}
 
     async def schema(self, caller: Caller, request: Nothing) -> dict[str, Any]:
         return dict(schema(self._live.ground.taxonomy))
