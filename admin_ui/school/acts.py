@@ -31,6 +31,7 @@ def act_titles() -> dict[str, str]:
         "lists.refuse": _("list update refused"),
         "lists.rollback": _("list taken back to an older version"),
         "lists.local_set": _("own names changed"),
+        "lists.pair": _("lists taken from the other box"),
         "lists.update": _("lists updated"),
         "lists.reload": _("lists loaded anew"),
         "people.add": _("person added"),
