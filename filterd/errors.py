@@ -80,7 +80,11 @@ class UpstreamError(FilterdError):
 
 
 class StorageError(FilterdError):
-    """The database refused or is damaged; nothing was half written."""
+    """The database refused or is damaged; nothing was half written. `vi`: in Vietnamese."""
+
+    def __init__(self, reason: str, vi: str = "") -> None:
+        super().__init__(reason)
+        self.vi = vi
 
 
 class EvidenceError(FilterdError):

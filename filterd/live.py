@@ -92,7 +92,7 @@ class LivePolicy:
     def running(self) -> Running:
         """The running policy; StorageError before the first one is loaded."""
         if self._running is None:
-            raise StorageError("no policy is running yet")
+            raise StorageError("no policy is running yet", "chưa có chính sách nào đang chạy")
         return self._running
 
     def attach(self, stored: Stored) -> None:
@@ -158,7 +158,10 @@ class LivePolicy:
         """
         async with self._lock:
             if self._stored is None:
-                raise StorageError("the database is not open; the running policy goes on")
+                raise StorageError(
+                    "the database is not open; the running policy goes on",
+                    "cơ sở dữ liệu chưa mở; chính sách đang chạy vẫn tiếp tục",
+                )
             if base is not None and base != self.running.revision:
                 raise ControlError(
                     "conflict",

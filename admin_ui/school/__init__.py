@@ -16,7 +16,8 @@ from admin_ui.shared.control import GUEST, Call
 
 FIRST = (
     "shared/base.html", "shared/flashes.html", "shared/tools.html", "shared/alone.html",
-    "shared/sign_in.html", "sign_in/form.html", "shell.html", "overview/page.html",
+    "shared/sign_in.html", "shared/frame.html", "sign_in/form.html", "shell.html",
+    "overview/page.html",
 )  # fmt: skip
 """Templates of the pages that are opened first."""
 

@@ -130,7 +130,8 @@ def _translated(error: Exception) -> Refusal:
     if isinstance(error, DocumentError):
         return invalid(list(error.problems))
     if isinstance(error, StorageError):
-        return Refusal("unavailable", f"Không lưu được: {error}", f"Not saved: {error}")
+        vi = error.vi or "xem nhật ký của máy lọc"
+        return Refusal("unavailable", f"Không lưu được: {vi}", f"Not saved: {error}")
     if isinstance(error, TimeoutError):
         return Refusal("unavailable", "Quá thời gian chờ", "It took too long")
     if isinstance(error, FilterdError):

@@ -168,13 +168,22 @@ def _told(path: Path) -> Any:
     try:
         yield
     except UnicodeDecodeError as error:  # text that sqlite gave back is no text any more
-        raise Damaged(f"{path} is damaged: {error}") from error
+        raise Damaged(f"{path} is damaged: {error}", f"{path} bị hỏng") from error
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise Damaged(f"{path} is damaged: {error}") from error
+            raise Damaged(f"{path} is damaged: {error}", f"{path} bị hỏng") from error
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise StorageError(f"{path} is locked by another program; try again") from error
+            raise StorageError(
+                f"{path} is locked by another program; try again",
+                f"{path} đang bị chương trình khác khoá; hãy thử lại",
+            ) from error
         if code == sqlite3.SQLITE_FULL:
-            raise StorageError(f"{path}: the disk is full; nothing was saved") from error
-        raise StorageError(f"{path}: {error}; nothing was saved") from error
+            raise StorageError(
+                f"{path}: the disk is full; nothing was saved",
+                f"{path}: ổ đĩa đã đầy; chưa lưu gì",
+            ) from error
+        raise StorageError(
+            f"{path}: {error}; nothing was saved",
+            f"{path}: cơ sở dữ liệu báo lỗi (mã SQLite {code}); chưa lưu gì",
+        ) from error

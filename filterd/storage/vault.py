@@ -34,7 +34,9 @@ class Vault:
                 file.flush()
                 os.fsync(file.fileno())
         if len(key) != 32:
-            raise StorageError(f"{path} is not a key of 32 octets")
+            raise StorageError(
+                f"{path} is not a key of 32 octets", f"{path} không phải khoá 32 byte"
+            )
         return cls(key)
 
     def seal(self, secret: str, context: str) -> bytes:
@@ -48,4 +50,7 @@ class Vault:
         try:
             return self._cipher.decrypt(nonce, body, context.encode()).decode()
         except InvalidTag:
-            raise StorageError("a stored secret does not open with this key file") from None
+            raise StorageError(
+                "a stored secret does not open with this key file",
+                "bí mật đã lưu không mở được bằng tệp khoá này",
+            ) from None

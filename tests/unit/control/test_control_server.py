@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 from filterd.control.client import CallError, ControlClient
 from filterd.control.permissions import Permission, Role
 from filterd.control.protocol import Caller, Nothing, Refusal, Route, decode, plain
-from filterd.control.server import ControlServer
+from filterd.control.server import ControlServer, _translated
 from filterd.errors import PolicyError, Problem, StorageError
 
 
@@ -148,3 +149,18 @@ def test_decode_refuses_what_plain_would_not_make() -> None:
     assert made.until > datetime(2025, 1, 1, tzinfo=UTC)
     with pytest.raises(Refusal):
         decode(Add, {"name": "x", "minutes": True})
+
+
+def test_what_could_not_be_saved_is_said_in_vietnamese() -> None:
+    """Each error of the stores that a person may meet has its words; sqlite's own are a number."""
+    root = Path(__file__).parents[3] / "filterd"
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "StorageError":
+                assert len(node.args) == 2, f"{path}:{node.lineno}"
+    error = StorageError("disk I/O error; nothing was saved", "cơ sở dữ liệu báo lỗi")
+    told = _translated(error).body()["message"]
+    assert told == {
+        "vi": "Không lưu được: cơ sở dữ liệu báo lỗi",
+        "en": "Not saved: disk I/O error; nothing was saved",
+    }
