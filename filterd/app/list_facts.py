@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,11 +20,13 @@ class ListFacts:
         self._library = library
         self._clock = clock
         self._facts: tuple[ListFact, ...] = ()
+        self._categories: Mapping[str, int] = {}
 
     async def refresh(self) -> tuple[ListFact, ...]:
         """Read the state of the lists now; lists that are switched off are left out."""
         found = await asyncio.to_thread(status, self._library, self._clock())
         self._facts = tuple(_fact(item) for item in found["items"] if item["state"] != "off")
+        self._categories = found["categories"]
         return self._facts
 
     def readings(self) -> Iterator[Reading]:
@@ -46,6 +48,9 @@ class ListFacts:
                 if (found := value(fact)) is not None
             )
             yield Reading(name, text, Kind.GAUGE, samples, local=False)
+        totals = tuple(Sample({"category": id}, n) for id, n in sorted(self._categories.items()))
+        text = "Entries in use for a category, all its lists together"
+        yield Reading("list_category_entries", text, Kind.GAUGE, totals, local=False)
 
 
 def _since(at: datetime | None, now: datetime) -> float | None:

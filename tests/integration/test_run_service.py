@@ -224,7 +224,9 @@ def test_metrics_count_what_was_asked(filterd: RunningFilterd) -> None:
     assert "filterd_policy_revision" in safe
     # A canary's result names a tier and tells of the filter; nothing here tells of traffic.
     assert "filterd_blocked" not in safe and "filterd_queries" not in safe
-    assert 'filterd_list_entries{list="own_gambling"}' in safe
+    for family in ("entries", "unique_entries", "dropped_lines", "intact"):
+        assert f'filterd_list_{family}{{list="own_gambling"}}' in safe, family
+    assert 'filterd_list_category_entries{category="gambling"}' in safe
     with pytest.raises(urllib.error.HTTPError):
         metrics(filterd, "/else")
 
