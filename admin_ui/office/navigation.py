@@ -13,6 +13,7 @@ from admin_ui.office.queries import newest_month
 from admin_ui.shared.i18n import either
 from admin_ui.shared.i18n import gettext as _
 from filterd.evidence.decision import TITLES, Status
+from filterd.evidence.method import Method
 from filterd.evidence.report.words import both
 
 KIND = {
@@ -103,9 +104,17 @@ def status_titles() -> dict[str, str]:
     return {status.value: either(TITLES[status]) for status in Status}
 
 
+def method_in_force() -> Method:
+    """What judges this month; asked of the database once a page."""
+    if "method" not in g:
+        g.method = current(office())
+    found: Method = g.method
+    return found
+
+
 def indicator_titles() -> dict[str, str]:
     """Indicators by id."""
-    return {id: either(each.title) for id, each in current(office()).thresholds.items()}
+    return {id: either(each.title) for id, each in method_in_force().thresholds.items()}
 
 
 def why(code: str) -> str:
@@ -118,5 +127,5 @@ def context() -> dict[str, Any]:
     return {
         "account": g.get("account"), "may": may, "menu": menu, "role_titles": roles,
         "status_titles": status_titles, "indicator_titles": indicator_titles,
-        "status_kind": KIND, "status_symbol": SYMBOL, "method": current(office()),
+        "status_kind": KIND, "status_symbol": SYMBOL, "method": method_in_force(),
     }  # fmt: skip

@@ -66,6 +66,7 @@ def main() -> int:
             (folder / engine).mkdir()
             url = stack.enter_context(postgres()) if engine != "sqlite" else None
             found[engine] = measure(folder / engine, url, size, world, parts)
+            found[engine].update(sizing(found[engine]))
     found["seconds"] = round(time.perf_counter() - started, 1)
     print(json.dumps(found, indent=1) if options.json else "\n".join(told(found, 0)))
     return 0 if all(_true(found[engine]) for engine in ("sqlite", "postgresql")
@@ -97,6 +98,24 @@ def measure(
         # Also at once: a run that is ended early has told what it had.
         print(json.dumps({folder.name: {name: found.get(name)}}), file=sys.stderr, flush=True)
     return found
+
+
+PROVINCES = 40_000
+"""Schools of the sizing in docs/*/office-sizing.md, whose arithmetic this is."""
+
+
+def sizing(found: dict[str, Any]) -> dict[str, Any]:
+    """The figures of this run for the sizing page; nothing where a part did not run."""
+    if not {"ingest", "simulation"} <= found.keys():
+        return {}
+    taken = found["ingest"]["http"]
+    each = taken["office_cpu_ms_each"] + taken["database_cpu_ms_each"]
+    assess = found["simulation"]["assess_cpu_ms_each"]
+    return {"sizing": {
+        "summary_cpu_ms": round(each, 2), "assessment_cpu_ms": assess,
+        "worst_hour_percent_of_a_core": round(PROVINCES / 3600 * each / 10, 1),
+        "assessing_minutes_of_a_core_a_day": round(PROVINCES * assess / 60_000, 1),
+    }}  # fmt: skip
 
 
 def database(url: str | None, name: str) -> str | None:

@@ -165,11 +165,11 @@ def simulation(folder: Path, url: str | None, world: World) -> dict[str, Any]:
     laboratory(office)
     asked = {school: story.proof for school, story in world.stories.items()}
     prove(office, "2026-11", {school: n for school, n in asked.items() if n is not None})
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     clock.to(MONTH + timedelta(days=DAYS + 1))
     assess.new_day(office)
     assess.sweep_all(office)
-    assessing = time.perf_counter() - begun
+    assessing, cpu = time.perf_counter() - begun, time.process_time() - used
     found = _compared(office, world)
     office.engine.dispose()
     return {
@@ -177,7 +177,8 @@ def simulation(folder: Path, url: str | None, world: World) -> dict[str, Any]:
         "refused": counted["refused"], "wrongly_taken": counted["wrongly taken"],
         "wrongly_refused": counted["wrongly refused"],
         "delivered_per_s": round((counted["taken"] + counted["refused"]) / seconds, 1),
-        "assessed_per_s": round(len(world.boxes) / assessing, 1), **found,
+        "assessed_per_s": round(len(world.boxes) / assessing, 1),
+        "assess_cpu_ms_each": round(cpu / len(world.boxes) * 1000, 1), **found,
     }  # fmt: skip
 
 
