@@ -113,8 +113,8 @@ class SharedLists:
             left.unlink()
         came: dict[str, Path] = {}
         try:
-            for place, piece in missing.items():
-                came[place] = self._store.folder / f"{_PREFIX}{piece.digest}"
+            for number, (place, piece) in enumerate(missing.items()):
+                came[place] = self._store.folder / f"{_PREFIX}{number}"
                 await fetch(place, piece.digest, came[place])
                 if await asyncio.to_thread(_digest, came[place]) != piece.digest:
                     raise PairError(f"{place} changed while it was fetched")
@@ -144,10 +144,11 @@ class SharedLists:
 
         try:
             await self._keeper.change(edit)
+        except Busy:  # somebody compiles by hand: in the next round
+            return
         except ListError as error:
-            if not isinstance(error, Busy):
-                again = asyncio.get_running_loop().time() + _AGAIN_S
-                self._failed = sent.shelf.hash, again, f"the other box's lists: {error}"
+            again = asyncio.get_running_loop().time() + _AGAIN_S
+            self._failed = sent.shelf.hash, again, f"the other box's lists: {error}"
             raise
         await asyncio.to_thread(self._own, own, sent)
         await self._keeper.reload()

@@ -5,6 +5,7 @@ Boots Debian 12 and 13 containers (systemd-nspawn) without network but two veth 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -71,9 +72,7 @@ class Machine:
              "--capability=CAP_NET_ADMIN", "-D", self.root],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        until(lambda: bool(children.read_text().split()), "no container")
-        self.init = children.read_text().split()[0]
+        until(self._has_init, "no container")
         for number, (lan, address) in enumerate(
             (("lan0", "10.0.10.1/24"), ("wan0", "203.0.113.1/24"))
         ):
@@ -85,6 +84,17 @@ class Machine:
             run("nsenter", "-t", self.init, "-n", "ip", "link", "set", lan, "up")
         ready = ("running", "degraded")
         until(lambda: self.ask("systemctl", "is-system-running").strip() in ready, "no boot")
+
+    def _has_init(self) -> bool:
+        """Whether one of nspawn's children is systemd already; the others prepare and go."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        for number in children.read_text().split():
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{number}/comm").read_text() == "systemd\n":
+                    self.init = number
+                    return True
+        return False
 
     def ask(self, *command: str) -> str:
         """What the command prints, whatever its exit code."""

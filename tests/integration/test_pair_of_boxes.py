@@ -141,7 +141,10 @@ def test_a_pupil_gets_the_same_answer_from_both_boxes(pair: Pair) -> None:
     until(lambda: (pair.state(0), pair.state(1)) == ("same", "same"), 60, "at rest")
 
     two.control.call("lists.local_set", text="khac.example\n", **own)
+    two.control.call("lists.local_set", text="khac.example\n", **{**own, "category": "phishing"})
     until(lambda: blocked(one, "khac.example"), 60, "an own list typed on the second box")
+    twins = one.folder / "var/lists/local/phishing.txt"
+    until(twins.exists, 60, "two lists with the same text")
     assert not blocked(one, "tu-go.example"), "what was taken out is out on both"
     one.control.call("lists.rollback", id="tin", reason="hai hộp")
     until(
