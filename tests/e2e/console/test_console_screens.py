@@ -13,7 +13,7 @@ from tests.e2e.console.conftest import School, add_person, sign_in
 from tests.e2e.console.lived_in import HELD, decisions, traffic
 from tests.e2e.looks import LOOKS, OUT, check, rules_of
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 CONSOLE = (
     "/", "/tiers/?open=games", "/preview/", "/schedule/?tier=lower_secondary", "/now/",
     "/test/?name=youtube.com", "/tickets/", "/tickets/?state=closed", "/helplines/", "/approvals/",
