@@ -6,6 +6,7 @@ import fcntl
 import signal
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import dns.exception
@@ -25,10 +26,19 @@ def answers(box: RunningFilterd) -> bool:
         return False
 
 
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[RunningFilterd]:
+    made = RunningFilterd(tmp_path, {"workers": 1})
+    yield made
+    if made.process is not None:
+        made.stop(signal.SIGKILL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_the_first_start_is_ended_while_lists_are_compiled(tmp_path: Path, number: int) -> None:
+def test_the_first_start_is_ended_while_lists_are_compiled(
+    box: RunningFilterd, tmp_path: Path, number: int
+) -> None:
     """Another program holds the lists, so that the start stands in their compilation."""
-    box = RunningFilterd(tmp_path, {"workers": 1})
     lists = tmp_path / "var/lists"
     lists.mkdir(parents=True)
     with (lists / "lock").open("a") as handle:
@@ -42,8 +52,10 @@ def test_the_first_start_is_ended_while_lists_are_compiled(tmp_path: Path, numbe
     assert box.stop() == 0
 
 
-def test_the_start_is_ended_while_the_database_is_locked(tmp_path: Path) -> None:
-    box = RunningFilterd(tmp_path, {"workers": 1}).start()
+def test_the_start_is_ended_while_the_database_is_locked(
+    box: RunningFilterd, tmp_path: Path
+) -> None:
+    box.start()
     assert box.stop() == 0
     other = sqlite3.connect(tmp_path / "var/filterd.db", isolation_level=None)
     try:
