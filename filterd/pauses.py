@@ -1,4 +1,5 @@
-"""What could stop a worker for longer than a question should wait: the collector, and threads.
+"""What could stop a worker for longer than a question should wait: the collector, threads, and the
+supervisor on the same core.
 
 Knows nothing of what is served.
 """
@@ -8,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 _SWEEP_TICKS = 300
+_BEHIND = 10
 
 
 def quiet() -> None:
@@ -25,6 +30,18 @@ def quiet() -> None:
     gc.freeze()
     gc.set_threshold(2_000, 5, 1_000_000)
     sys.setswitchinterval(0.0005)
+
+
+def behind() -> ThreadPoolExecutor:
+    """Threads that let those who answer go first, for the supervisor: it reads policies, judges
+    expectations and opens lists on the cores of its workers. A process started in one of them stays
+    behind too."""
+    return ThreadPoolExecutor(thread_name_prefix="behind", initializer=_let_others_first)
+
+
+def _let_others_first() -> None:
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BEHIND)
 
 
 async def in_turns(step: Callable[[], bool]) -> None:

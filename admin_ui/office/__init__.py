@@ -45,6 +45,7 @@ def create_app(office: Office, accounts: Accounts) -> Flask:
     csrf.exempt(api)
     app.context_processor(navigation.context)
     app.jinja_env.filters["bp"] = navigation.basis_points
+    app.jinja_env.filters["decimal"] = navigation.decimal
     app.jinja_env.filters["month"] = navigation.month_title
     app.jinja_env.filters.update(
         cause=causes.cause, cause_fact=causes.fact, release_change=causes.change,

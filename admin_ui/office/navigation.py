@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest
 from admin_ui.office.access import may, office
 from admin_ui.office.methods import current
 from admin_ui.office.queries import newest_month
-from admin_ui.shared.i18n import either
+from admin_ui.shared.i18n import either, language
 from admin_ui.shared.i18n import gettext as _
 from filterd.evidence.decision import TITLES, Status
 from filterd.evidence.method import Method
@@ -96,7 +96,12 @@ def basis_points(value: int | None) -> str:
     """9950 as 99,50 %; the words for "not measurable" when there is no value."""
     if value is None:
         return _("not measurable")
-    return f"{value // 100},{value % 100:02d} %"
+    return decimal(f"{value // 100},{value % 100:02d} %")
+
+
+def decimal(text: str) -> str:
+    """A figure with a decimal comma as this request's language writes it."""
+    return text if language() == "vi" else text.replace(",", ".")
 
 
 def status_titles() -> dict[str, str]:

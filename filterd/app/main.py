@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 
-from filterd import cores, tasks
+from filterd import cores, pauses, tasks
 from filterd.app.front import Front
 from filterd.config import Settings
 
@@ -31,6 +31,7 @@ def run(settings: Settings) -> int:
 async def _serve(settings: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(pauses.behind())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     front = Front(settings)

@@ -143,10 +143,11 @@ def _take(shard: Shard, ids: array[int], lines: array[int], joined: _Joined) -> 
             _take(shard, mine, array("I", compress(lines, chosen)), joined)
         return
     before = list(map(shard.sets.__getitem__, ids))
-    _each(map(shard.sets.__setitem__, ids, [joined[each] for each in before]))
     if not any(before):
+        _each(map(shard.sets.__setitem__, ids, repeat(joined[SILENT])))
         _each(map(shard.lines.__setitem__, ids, lines))
         return
+    _each(map(shard.sets.__setitem__, ids, [joined[each] for each in before]))
     fresh = [each == SILENT for each in before]
     _each(map(shard.lines.__setitem__, compress(ids, fresh), compress(lines, fresh)))
     other = [joined.other[each] for each in before]

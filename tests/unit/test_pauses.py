@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import subprocess
+import threading
 import weakref
 from collections.abc import Iterator
 
 import pytest
 
-from filterd.pauses import Sweeper, in_turns, uncollected
+from filterd.pauses import Sweeper, behind, in_turns, uncollected
 
 
 class Node:
@@ -46,6 +49,20 @@ def test_the_collector_is_back_after_a_failure() -> None:
     with pytest.raises(ValueError, match="no"), uncollected():
         raise ValueError("no")
     assert gc.isenabled()
+
+
+async def test_the_supervisors_threads_let_workers_go_first() -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(behind())
+
+    def priorities() -> tuple[int, int]:
+        child = subprocess.run(["nice"], capture_output=True, text=True, check=True)
+        mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        return mine, int(child.stdout)
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert await asyncio.to_thread(priorities) == (10, 10)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before < 10
 
 
 async def test_others_have_their_turn_between_two_steps() -> None:

@@ -18,7 +18,7 @@ from admin_ui.school.access import may
 from admin_ui.school.policy import current
 from admin_ui.shared import fields
 from admin_ui.shared.control import ask, ask_all
-from admin_ui.shared.i18n import LANGUAGES, locale, moment, number
+from admin_ui.shared.i18n import LANGUAGES, moment, number
 from admin_ui.shared.i18n import gettext as _
 from admin_ui.shared.web import back
 from filterd.errors import ControlError
@@ -105,9 +105,8 @@ def share(basis_points: int) -> str:
 
 def day(value: str) -> str:
     """A local day as people write it."""
-    form = "%d/%m/%Y" if locale().language == "vi" else "%Y-%m-%d"
     at = moment(value)
-    return at.strftime(form) if at else "–"
+    return at.strftime("%d/%m/%Y") if at else "–"
 
 
 @bp.post("/report")
