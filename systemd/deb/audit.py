@@ -42,7 +42,7 @@ def told(packages: list[dict[str, Any]]) -> int:
     if skipped:
         shown = ", ".join(skipped[:5]) + (" …" if len(skipped) > 5 else "")
         print(f"NOT AUDITED: no advisory data for {len(skipped)} of {len(packages)} packages "
-              f"({shown}); run it again where the advisories can be reached", file=sys.stderr)  # fmt: skip
+              f"({shown}); try again where advisories can be had", file=sys.stderr)  # fmt: skip
     else:
         print(f"audited: {len(packages)} packages, {len(known)} with known vulnerabilities")
     return 1 if known else 75 if skipped else 0
