@@ -77,7 +77,7 @@ class Memo(Protocol):
         the same of them, and nothing else decided. False: it has none, or a TTL that runs down."""
 
     def flush(self) -> None:
-        """Forget every response (new policy, new lists)."""
+        """Forget every response. A swap does not: see `retire`."""
 
     def held_some(self) -> list[tuple[int, bytes, int]] | None:
         """(rules, question, uses) of what still holds, a little at a time; None: that was all."""

@@ -3,7 +3,7 @@
 A swap that drops every response makes all names be judged anew at once, and questions wait for
 that. So before it, a little at a time between queries and what is asked most first, each question
 is judged under the new rules too; where its response rests on the same grounds it is carried over.
-The verdicts are those of `placement.Rules`; the steps are those of `handler`.
+The verdicts are those of `rules.Rules`; the steps are those of `handler`.
 """
 
 from __future__ import annotations

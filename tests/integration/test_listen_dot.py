@@ -22,7 +22,7 @@ from filterd.listen.tls import dot_server
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
 from tests.lab.certificates import Authority
-from tests.lab.encrypted import NAME, FakeHandler, client_context, listening
+from tests.lab.encrypted import NAME, FakeHandler, client_context, kdig, listening
 
 
 @pytest.fixture(scope="module")
@@ -190,13 +190,7 @@ async def test_both_listeners_of_a_worker(
             f"2 {NAME}. alpn=dot port={ports[0]} ipv4hint=127.0.0.1",
         )
         for port, way in zip(ports, ("+tls", "+https"), strict=True):
-            child = await asyncio.create_subprocess_exec(
-                "kdig", "@127.0.0.1", "-p", str(port), way, f"+tls-ca={authority.file}",
-                f"+tls-hostname={NAME}", "www.example", "A", "+short",
-                stdout=asyncio.subprocess.PIPE,
-            )  # fmt: skip
-            out, _err = await asyncio.wait_for(child.communicate(), 20)
-            assert out.split() == [b"192.0.2.1"]
+            assert await kdig(port, way, authority.file) == [b"192.0.2.1"]
         await served.close()
 
 

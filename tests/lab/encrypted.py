@@ -51,6 +51,17 @@ async def listening(serve: Serve, gate: Gate | None = None) -> AsyncIterator[int
             await acceptor.close()
 
 
+async def kdig(port: int, way: str, ca_file: object) -> list[bytes]:
+    """What Debian's kdig is told about A of www.example (`way`: "+tls", "+https", "+https-get")."""
+    child = await asyncio.create_subprocess_exec(
+        "kdig", "@127.0.0.1", "-p", str(port), way, f"+tls-ca={ca_file}",
+        f"+tls-hostname={NAME}", "www.example", "A", "+short",
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _err = await asyncio.wait_for(child.communicate(), 20)
+    return out.split()
+
+
 def client_context(ca_file: object, *alpn: str) -> ssl.SSLContext:
     """What a strict client would use."""
     context = ssl.create_default_context(cafile=str(ca_file))

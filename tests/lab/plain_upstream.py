@@ -1,10 +1,11 @@
-"""An upstream in a thread: every A is 198.51.100.7, every AAAA 2001:db8::7, anything else empty."""
+"""An upstream in a thread. Unless a test answers itself, every A is 198.51.100.7, every AAAA
+2001:db8::7, anything else empty."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dnslib import AAAA, QTYPE, RR, A, DNSRecord
@@ -23,8 +24,8 @@ def answer(wire: bytes) -> bytes:
 
 
 @contextmanager
-def serve() -> Iterator[str]:
-    """Yields the upstream's address as the settings write it."""
+def serve(reply: Callable[[bytes], bytes] = answer) -> Iterator[str]:
+    """Yields the upstream's address as the settings write it; `reply` answers a query."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
         door.bind(("127.0.0.1", 0))
         door.settimeout(0.1)
@@ -36,7 +37,7 @@ def serve() -> Iterator[str]:
                     wire, source = door.recvfrom(4096)
                 except TimeoutError:
                     continue
-                door.sendto(answer(wire), source)
+                door.sendto(reply(wire), source)
 
         thread = threading.Thread(target=run)
         thread.start()

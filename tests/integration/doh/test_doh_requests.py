@@ -18,7 +18,7 @@ from filterd.listen.https import https_server
 from filterd.metrics import layout
 from tests.lab.certificates import Authority
 from tests.lab.doh import HEADERS, TYPE, Client, answers, http1_post, query
-from tests.lab.encrypted import NAME, FakeHandler, client_context, listening
+from tests.lab.encrypted import NAME, FakeHandler, client_context, kdig, listening
 
 VERSIONS = pytest.mark.parametrize("http2", [True, False], ids=["http/2", "http/1.1"])
 
@@ -120,13 +120,7 @@ async def test_the_token_of_the_server_name(
 @pytest.mark.skipif(shutil.which("kdig") is None, reason="Debian's knot-dnsutils is not installed")
 @pytest.mark.parametrize("way", ["+https", "+https-get"])
 async def test_kdig(authority: Authority, port: int, way: str) -> None:
-    child = await asyncio.create_subprocess_exec(
-        "kdig", "@127.0.0.1", "-p", str(port), way, f"+tls-ca={authority.file}",
-        f"+tls-hostname={NAME}", "www.example", "A", "+short",
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, _err = await asyncio.wait_for(child.communicate(), 20)
-    assert out.split() == [b"192.0.2.1"]
+    assert await kdig(port, way, authority.file) == [b"192.0.2.1"]
 
 
 @pytest.mark.parametrize("native", [True, False], ids=["native", "h2"])

@@ -7,10 +7,8 @@ network, whatever else stands in it.
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -22,6 +20,7 @@ import pytest
 
 from filterd.lists.job import Job, JobList
 from filterd.wire import constants as c
+from tests.lab import plain_upstream
 from tests.lab.worker import LabWorker
 
 LISTED = "198.51.100.0/24\n203.0.113.7\n2a0e:1111::/32\n"
@@ -57,26 +56,8 @@ def answer(wire: bytes) -> bytes:
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[str]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
-        door.bind(("127.0.0.1", 0))
-        door.settimeout(0.1)
-        stop = threading.Event()
-
-        def run() -> None:
-            while not stop.is_set():
-                try:
-                    wire, source = door.recvfrom(4096)
-                except TimeoutError:
-                    continue
-                door.sendto(answer(wire), source)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        try:
-            yield f"udp://127.0.0.1:{door.getsockname()[1]}"
-        finally:
-            stop.set()
-            thread.join()
+    with plain_upstream.serve(answer) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from filterd.ruleset_frame import RulesetReader
 from filterd.wire.names import from_text, to_wire
 from tests.lab.forwarding import Box
 from tests.lab.lying_upstream import LyingUpstream
+from tests.lab.worker import shipped_policy
 
 pytestmark = pytest.mark.skipif(not drain.COMPILED, reason="nothing was compiled here")
 if drain.COMPILED:
@@ -105,7 +106,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def running(index: Path, school: str = "") -> Running:
     """What a worker puts in force; `school` is put behind the shipped policy of the school."""
-    files = {path.name: path.read_text("utf-8") for path in (ROOT / "policies").glob("*.yaml")}
+    files = shipped_policy()
     files["school.yaml"] = files["school.yaml"].replace("overrides: []", school or "overrides: []")
     frame = {"files": files, "index": str(index), "revision": 1}
     settings = {"blocklists": str(ROOT / "blocklists")}
