@@ -7,34 +7,27 @@ Knows no policy; reports to a `presence.Table`.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Mapping
-from typing import Any
-
-from pyroute2 import AsyncIPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl import RTMGRP_NEIGH
+import socket
 
 from filterd.clients.presence import Table, hardware_address
+from filterd.clients.rtnetlink import NEIGHBOUR_GROUP, Neighbour, read, request
 
 SOURCE = "neighbours"
-VALID = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
-"""States that hold a hardware address (rtnetlink(7)): reachable, stale, delay, probe, permanent."""
 _PAUSE_S = 5.0
+_DATAGRAM_BYTES = 32_768
+"""The kernel makes no longer one of a table (netlink(7) advises 8,192 at least)."""
 _log = logging.getLogger("filterd.clients.neighbours")
 
 
-def take(message: Mapping[str, Any], table: Table) -> None:
-    """One neighbour message into the table; what is no address of a client is left out."""
-    address, key = message.get("NDA_DST"), message.get("NDA_LLADDR")
-    if not isinstance(address, str):
-        return
-    mac = hardware_address(key) if isinstance(key, str) else None
-    gone = message.get("event") == "RTM_DELNEIGH" or not int(message.get("state") or 0) & VALID
-    if gone or mac is None or mac == "00:00:00:00:00:00":
-        table.forget(SOURCE, address)
+def take(one: Neighbour, table: Table) -> None:
+    """One neighbour into the table; what is no address of a client is left out."""
+    mac = hardware_address(one.link.hex()) if one.link is not None else None
+    if mac is None or mac == "00:00:00:00:00:00":
+        table.forget(SOURCE, one.address)
     else:
-        table.learn(SOURCE, address, mac)
+        table.learn(SOURCE, one.address, mac)
 
 
 async def watch(table: Table) -> None:
@@ -42,18 +35,25 @@ async def watch(table: Table) -> None:
     while True:
         try:
             await _follow(table)
-        except (OSError, NetlinkError) as error:
+        except OSError as error:
             _log.warning("neighbour table: %s; again in %.0f s", error, _PAUSE_S)
         await asyncio.sleep(_PAUSE_S)
 
 
 async def _follow(table: Table) -> None:
-    async with AsyncIPRoute() as netlink:
+    loop, numbers = asyncio.get_running_loop(), itertools.count(1)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+        netlink.setblocking(False)
         # Following before reading: a change during the reading comes afterwards.
-        await netlink.bind(groups=RTMGRP_NEIGH)
+        netlink.bind((0, NEIGHBOUR_GROUP))
         table.replace(SOURCE, {})
-        async for message in await netlink.get_neighbours():
-            take(message, table)
+        netlink.sendto(request(next(numbers)), (0, 0))
         while True:
-            async for message in netlink.get():
-                take(message, table)
+            datagram, (sender, _) = await loop.sock_recvfrom(netlink, _DATAGRAM_BYTES)
+            if sender:  # the kernel has the number 0, and nobody else tells of neighbours
+                continue
+            for one in read(datagram):
+                if isinstance(one, Neighbour):
+                    take(one, table)
+                elif one.torn:
+                    netlink.sendto(request(next(numbers)), (0, 0))

@@ -52,7 +52,7 @@ def test_installed_run_and_purged_without_a_trace(release: tuple[Path, Path], bo
     assert "firewall" in box.run("filterd --help")
     verify = "systemd-analyze verify /usr/lib/systemd/system/filterd.service"
     assert "filterd" not in box.run(f"{verify} 2>&1")
-    libraries = "weasyprint, cryptography, marisa_trie, re2, psycopg, pyroute2, aiosqlite, h2"
+    libraries = "weasyprint, cryptography, marisa_trie, re2, psycopg, aiosqlite, h2"
     box.run(f"/usr/lib/filterd/venv/bin/python -c 'import {libraries}'")
     box.run("dpkg -P filterd")
     assert box.everything() - before == set()

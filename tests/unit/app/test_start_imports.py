@@ -9,7 +9,7 @@ import sys
 import pytest
 
 HEAVY = (
-    "httpx", "h11", "h2", "openpyxl", "jinja2", "flask", "pyroute2", "cryptography", "argon2",
+    "httpx", "h11", "h2", "openpyxl", "jinja2", "flask", "cryptography", "argon2",
     "prometheus_client", "dnslib", "segno", "weasyprint", "pydantic", "filterd.control.server",
     "filterd.evidence.door", "filterd.lists.library", "filterd.app.service",
 )  # fmt: skip
