@@ -84,8 +84,8 @@ class Database:
         """A transaction: committed when the block ends well, else rolled back whole."""
         async with self._lock:
             with _told(self.path):
-                await self._connection.execute("BEGIN IMMEDIATE")
-                try:
+                try:  # a caller that gives up while it begins leaves no transaction behind
+                    await self._connection.execute("BEGIN IMMEDIATE")
                     yield Transaction(self._connection)
                     await self._connection.commit()
                 except BaseException:
@@ -94,12 +94,17 @@ class Database:
                     raise
 
     async def backup(self, target: Path) -> None:
-        """A whole, checked copy at `target`; an existing file there is replaced atomically."""
+        """A whole, checked copy at `target`; an existing file there is replaced atomically.
+
+        Between transactions: a connection in one answers its own backup with SQLITE_BUSY, which
+        sqlite3 repeats for ever on the thread that alone could end the transaction.
+        """
         part = target.with_suffix(".part")
         part.unlink(missing_ok=True)
         with _told(target):
             async with aiosqlite.connect(part) as copy:
-                await self._connection.backup(copy)
+                async with self._lock:
+                    await self._connection.backup(copy)
                 await copy.execute("PRAGMA journal_mode=DELETE")
                 await _check(copy, part, "integrity_check")
         await asyncio.to_thread(part.replace, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,6 +64,37 @@ async def test_a_newer_file_is_refused_in_words(tmp_path: Path) -> None:
     await (await open_database(tmp_path / "d", newest)).close()
     with pytest.raises(Newer, match=r"newer filterd \(schema 99"):
         await open_database(tmp_path / "d")
+
+
+async def test_a_backup_waits_for_an_edit_that_is_being_stored(tmp_path: Path) -> None:
+    database = await open_database(tmp_path / "d")
+    async with asyncio.timeout(30):
+        async with database.write() as transaction:
+            copying = asyncio.ensure_future(database.backup(tmp_path / "copy"))
+            await asyncio.sleep(0.05)
+            await transaction.run("CREATE TABLE edit (x)")
+        await copying
+        await database.close()
+    assert sqlite3.connect(tmp_path / "copy").execute("SELECT count(*) FROM edit").fetchone() == (
+        0,
+    )
+
+
+async def test_an_edit_given_up_while_it_begins_leaves_no_transaction(tmp_path: Path) -> None:
+    database = await open_database(tmp_path / "d")
+
+    async def edit() -> None:
+        async with database.write():
+            pytest.fail("it was given up before")
+
+    given_up = asyncio.ensure_future(edit())
+    await asyncio.sleep(0)  # BEGIN is on its way to the thread
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    await Values(database).set("k", "later")
+    await database.close()
+    assert await read(tmp_path / "d") == "later"
 
 
 async def test_migration_numbers_are_unique() -> None:
