@@ -38,6 +38,7 @@ class RulesetReader:
         self._folder = Path(settings["blocklists"])
         self._served = tuple(from_text(zone) for zone in settings.get("conditional", {}))
         self._taxonomy: tuple[object, Taxonomy] | None = None
+        self._policy: tuple[Mapping[str, str], Taxonomy, Policy] | None = None
 
     def read(
         self, frame: Mapping[str, Any], neighbours: Mapping[bytes, str], designated: tuple[str, ...]
@@ -48,7 +49,7 @@ class RulesetReader:
         documents that do not hold and for an index that cannot be used.
         """
         kinds = self._kinds()
-        policy = document.parse(frame["files"], kinds)
+        policy = self._parsed(frame["files"], kinds)
         # the supervisor has read the whole file; here only its head is checked
         index = open_index(Path(frame["index"]), verify=False)
         revision = int(frame["revision"])
@@ -69,6 +70,13 @@ class RulesetReader:
             return None
         halves = file_table(index).halves
         return self._outlines(halves, {*mentioned, *spoken.names}, spoken.pieces)
+
+    def _parsed(self, files: Mapping[str, str], kinds: Taxonomy) -> Policy:
+        """The policy, parsed anew only when it changed: most swaps are of lists alone."""
+        kept = self._policy
+        if kept is None or kept[1] is not kinds or kept[0] != files:
+            kept = self._policy = (files, kinds, document.parse(files, kinds))
+        return kept[2]
 
     def _kinds(self) -> Taxonomy:
         """The taxonomy, read anew only when its files changed: it is four fifths of a reload."""

@@ -147,7 +147,7 @@ class PythonMemo:
             self._bytes -= _size(key, self._entries.pop(key))
         return found
 
-    def held_some(self) -> list[tuple[int, bytes, int]] | None:
+    def held_some(self, outline: object | None, /) -> list[tuple[int, bytes, int]] | None:
         self._listing = not self._listing
         now_ms = time.monotonic_ns() // 1_000_000
         found = [

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import marisa_trie
 
@@ -99,6 +99,15 @@ class _Half:
         return self._lines[at]
 
 
+def _rule_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of `{"rules":[…]}`, each by itself: at once they would keep the interpreter from who
+    answers questions for as long as all of them take (20,000: 40 ms)."""
+    decode, at = json.JSONDecoder().raw_decode, text.index("[") + 1
+    while text[at] != "]":
+        row, at = decode(text, at + (text[at] == ","))
+        yield row
+
+
 class FileTable:
     """The lists of an index file."""
 
@@ -112,9 +121,9 @@ class FileTable:
         )
         self._first, self._second = (_Half(mapped, name) for name in HALVES)
         self.halves = (self._first.parts, self._second.parts)
-        body = json.loads(bytes(mapped.sections["rules"]))
-        self._owners = [self.lists[number] for number, _ in body["rules"]]
-        self._rules = Rules([rule_from_json(rule) for _, rule in body["rules"]])
+        rows = list(_rule_rows(str(mapped.sections["rules"], "utf-8")))
+        self._owners = [self.lists[number] for number, _ in rows]
+        self._rules = Rules([rule_from_json(rule) for _, rule in rows])
         self._addresses = AddressTable(mapped.sections, self.lists)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 LONG, SHORT = 4, 3
 """Octets of the pieces; an expression with a longer required text is found by a longer piece."""
@@ -20,12 +21,14 @@ _REPEATED = re.compile(r"(?:\+|\{[0-9]+(?:,[0-9]*)?\})\??")
 _BEGIN = re.compile(r"\^((?:[a-z0-9_-]|\\[._-])+)(?![*?+{])", re.I)
 
 
+@lru_cache(maxsize=4096)  # new lists bring mostly the expressions of the old ones
 def begins(pattern: str) -> str:
     """What every name it matches begins with, lower case; only for one that `required` reads."""
     found = _BEGIN.match(pattern)
     return found[1].replace("\\", "").lower() if found else ""
 
 
+@lru_cache(maxsize=4096)
 def required(pattern: str) -> tuple[str, ...]:
     """Texts that every match contains, lower case, the longest first; none when that is not sure.
 

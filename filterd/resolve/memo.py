@@ -79,8 +79,11 @@ class Memo(Protocol):
     def flush(self) -> None:
         """Forget every response. A swap does not: see `retire`."""
 
-    def held_some(self) -> list[tuple[int, bytes, int]] | None:
-        """(rules, question, uses) of what still holds, a little at a time; None: that was all."""
+    def held_some(self, outline: object | None, /) -> list[tuple[int, bytes, int]] | None:
+        """(rules, question, uses) of what still holds, a little at a time; None: that was all.
+
+        Without what would be answered again by itself if `outline` were that of the names.
+        """
 
     def carry(
         self, rules: int, heirs: int, question: bytes, since_ms: int, until_ms: int, /

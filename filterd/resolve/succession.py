@@ -133,10 +133,16 @@ class Succession:
     """Carries responses over to `heirs` step by step."""
 
     def __init__(
-        self, memo: Memo, heirs: Heirs, portals: tuple[tuple[bytes, ...], ...], cache: Cache
+        self,
+        memo: Memo,
+        heirs: Heirs,
+        portals: tuple[tuple[bytes, ...], ...],
+        cache: Cache,
+        outline: object | None = None,
     ) -> None:
-        """`portals` are the addresses of the portal until now and from now on."""
-        self._memo = memo
+        """`portals` are the addresses of the portal until now and from now on, `outline` that of
+        the names from now on."""
+        self._memo, self._outline = memo, outline
         before, after = portals
         look = lru_cache(maxsize=4)(cache.look)  # both look at the same, one right after the other
         self._look_anew = look.cache_clear
@@ -167,7 +173,7 @@ class Succession:
 
     def _list(self) -> None:
         """A few more of the questions that are held, by how often they were used."""
-        rows = self._memo.held_some()
+        rows = self._memo.held_some(self._outline)
         if rows is None:
             self._listed = True
             return
@@ -204,7 +210,8 @@ async def prepare(
     await asyncio.to_thread(placements.foresee, running)
     began = time.monotonic()
     heirs = placements.heirs(running, began)
-    succession = Succession(memo, heirs, (before.portal, running.portal), cache)
+    portals = (before.portal, running.portal)
+    succession = Succession(memo, heirs, portals, cache, running.outline)
     until = began + CARRY_SECONDS
     with uncollected():
         while succession.step(time.monotonic):

@@ -106,11 +106,14 @@ class Run:
         shots = streams.measure(folder, self.work, self.upstream, rounds, 2.0)
         return tables.streams(shots)
 
-    def reload(self) -> list[dict[str, Any]]:
+    def reload(self) -> dict[str, Any]:
         """Lists and policy changed under load."""
-        rounds, rate = min(2, self.chosen.rounds), max(self.chosen.rates, default=20_000)
-        with bench_reload.prepared(self.folder / "reload", self.chosen.names, 2) as (school, work):
-            return [asdict(one) for one in bench_reload.measure(school, work, rate, rounds)]
+        rounds, rate = self.chosen.rounds, max(self.chosen.rates, default=20_000)
+        with bench_reload.prepared(self.folder / "reload", self.chosen.names, 2) as ready:
+            found = bench_reload.measure(*ready, rate, rounds)
+            pss = memory_mib(ready[0].running.pids())[1]
+        said = bench_reload.text(found, self.chosen.names, rate, pss)
+        return {"shots": [asdict(one) for one in found], "text": said}
 
     def growth(self) -> dict[str, Any]:
         """Cost by what a school has, and the plot of it."""

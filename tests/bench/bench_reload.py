@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import shutil
+import statistics
 import tempfile
 import threading
 import time
@@ -53,8 +54,10 @@ class Change:
     fresh_s: float | None
     private_before_mib: float
     private_after_mib: float
+    stolen: float
 
 
+EFFECTS = ("effect_s", "fresh_s")
 _NUMBERS = itertools.count()
 
 
@@ -125,8 +128,10 @@ def shot(
 
 
 @contextlib.contextmanager
-def prepared(folder: Path, names: int, workers: int) -> Iterator[tuple[School, workload.Workload]]:
-    """filterd with two indexes compiled, warm."""
+def prepared(
+    folder: Path, names: int, workers: int
+) -> Iterator[tuple[School, workload.Workload, Running]]:
+    """filterd with two indexes compiled, warm; and the C responder."""
     work = workload.make(folder / "work", names)
     with servers.stub(folder) as upstream:
         home = folder / "filterd"
@@ -146,11 +151,15 @@ def prepared(folder: Path, names: int, workers: int) -> Iterator[tuple[School, w
         with servers.serve("filterd", "this tree", command, port, work.listed_sample) as running:
             dnsperf(port, work.warm, running.pids(), seconds=2, rate=5000)
             until_up(ControlClient(home / "state/run/control.sock"))
-            yield School(home, running, kept), work
+            with servers.floor(folder) as floor:
+                yield School(home, running, kept), work, floor
 
 
-def measure(school: School, work: workload.Workload, rate: int, rounds: int) -> list[Change]:
-    """All kinds of shots, in turns."""
+def measure(
+    school: School, work: workload.Workload, floor: Running, rate: int, rounds: int
+) -> list[Change]:
+    """All kinds of shots, in turns; each turn begins with the C responder, whose tail is what
+    machine and load generator make of it without any server of names."""
     kinds: list[tuple[str, Callable[[], None] | None, str]] = [
         ("nothing", None, ""),
         ("lists", school.swap_lists, BY_LIST),
@@ -158,20 +167,24 @@ def measure(school: School, work: workload.Workload, rate: int, rounds: int) -> 
     ]
     found: list[Change] = []
     for _ in range(rounds):
+        bare = dnsperf(floor.port, work.queries["mix"], floor.pids(), seconds=5, rate=rate)
+        found.append(_row("C responder", bare, {}, (0.0, 0.0)))
         for title, change, name in kinds:
             before = private_mib(school.running)
             taken, effect = shot(school, work, rate, change, name)
-            after = private_mib(school.running)
-            p50, p99, p999 = (round(taken.percentile(share), 2) for share in (0.5, 0.99, 0.999))
-            longest = round(max(taken.latencies_ms, default=0.0), 1)
-            cached, fresh = (
-                round(effect[kind], 3) if kind in effect else None for kind in ("cached", "fresh")
-            )
-            found.append(
-                Change(title, round(taken.qps), taken.lost, p50, p99, p999, longest, cached, fresh,
-                       round(before, 1), round(after, 1))
-            )  # fmt: skip
+            found.append(_row(title, taken, effect, (before, private_mib(school.running))))
     return found
+
+
+def _row(title: str, taken: Shot, effect: dict[str, float], mib: tuple[float, float]) -> Change:
+    p50, p99, p999 = (round(taken.percentile(share), 2) for share in (0.5, 0.99, 0.999))
+    longest = round(max(taken.latencies_ms, default=0.0), 1)
+    cached, fresh = (round(effect[k], 3) if k in effect else None for k in ("cached", "fresh"))
+    before, after = (round(each, 1) for each in mib)
+    return Change(
+        title, round(taken.qps), taken.lost, p50, p99, p999, longest, cached, fresh, before, after,
+        round(taken.stolen, 3),
+    )  # fmt: skip
 
 
 def workers_of(running: Running) -> list[int]:
@@ -193,24 +206,40 @@ def private_mib(running: Running) -> float:
 
 
 def text(found: list[Change], names: int, rate: int, pss: float) -> str:
-    """The table people read."""
+    """The table people read: medians over the rounds, and the least and most of the longest."""
     lines = [
-        f"reload with {names:,} names at {rate:,} q/s mixed; all processes {pss:.0f} MiB PSS",
-        f"{'change':10}{'q/s':>8}{'lost':>6}{'p50':>8}{'p99':>8}{'p99.9':>8}{'longest':>9}"
-        f"{'cached name':>13}{'fresh name':>12}{'private MiB a worker':>24}",
+        f"reload with {names:,} names at {rate:,} q/s mixed; all processes {pss:.0f} MiB PSS;"
+        " ms, medians of the rounds",
+        f"{'change':12}{'q/s':>8}{'lost':>6}{'p50':>7}{'p99':>7}{'p99.9':>8}"
+        f"{'longest (least-most)':>24}{'cached name':>13}{'fresh name':>12}{'stolen':>8}",
     ]
-    for one in found:
-        cached, fresh = (
-            f"{each} s" if each is not None else "–" for each in (one.effect_s, one.fresh_s)
-        )
+    for title in dict.fromkeys(one.change for one in found):
+        taken = [one for one in found if one.change == title]
+        gaps = [one.longest_ms for one in taken]
+        longest = f"{statistics.median(gaps):.1f} ({min(gaps)}-{max(gaps)})"
+        cached, fresh = (_seconds([getattr(one, each) for one in taken]) for each in EFFECTS)
         lines.append(
-            f"{one.change:10}{one.qps:>8,}{one.lost:>6}{one.p50_ms:>8}{one.p99_ms:>8}"
-            f"{one.p999_ms:>8}{one.longest_ms:>9}{cached:>13}{fresh:>12}"
-            f"{one.private_before_mib:>14} → {one.private_after_mib}"
+            f"{title:12}{_median(taken, 'qps'):>8,.0f}{sum(one.lost for one in taken):>6}"
+            f"{_median(taken, 'p50_ms'):>7.2f}{_median(taken, 'p99_ms'):>7.2f}"
+            f"{_median(taken, 'p999_ms'):>8.2f}{longest:>24}{cached:>13}{fresh:>12}"
+            f"{_median(taken, 'stolen'):>8.0%}"
         )
-    grown = found[-1].private_after_mib - found[0].private_before_mib
-    lines.append(f"a worker's private memory grew by {grown:.1f} MiB in {len(found)} shots")
+    own = [one for one in found if one.private_before_mib]
+    first, last = own[0].private_before_mib, own[-1].private_after_mib
+    lines.append(
+        f"a worker's private memory: {first} MiB, after {len(own)} shots {last} MiB;"
+        " `C responder` answers everything alike and decides nothing: the machine's own tail"
+    )
     return "\n".join(lines)
+
+
+def _median(taken: list[Change], field: str) -> float:
+    return statistics.median(getattr(one, field) for one in taken)
+
+
+def _seconds(effects: list[float | None]) -> str:
+    known = [each for each in effects if each is not None]
+    return f"{statistics.median(known):.2f} s" if known else "–"
 
 
 def main() -> None:
@@ -228,9 +257,9 @@ def main() -> None:
     busy = os.getloadavg()[0]
     with (
         tempfile.TemporaryDirectory(prefix="filterd-reload-") as scratch,
-        prepared(Path(scratch), chosen.names, chosen.workers) as (school, work),
+        prepared(Path(scratch), chosen.names, chosen.workers) as (school, work, floor),
     ):
-        found = measure(school, work, chosen.rate, chosen.rounds)
+        found = measure(school, work, floor, chosen.rate, chosen.rounds)
         _, pss = memory_mib(school.running.pids())
     if chosen.json:
         print(json.dumps([asdict(one) for one in found]))

@@ -25,6 +25,8 @@ class Shot:
     cpu_us: float
     rcodes: str
     latencies_ms: tuple[float, ...] = ()
+    stolen: float = 0.0
+    """What share of all cores' time the machine below took for others meanwhile (0–1)."""
 
     def percentile(self, share: float) -> float:
         """Latency in ms below which `share` (0–1) of the answers came."""
@@ -60,6 +62,19 @@ def memory_mib(pids: Sequence[int]) -> tuple[float, float]:
     return rss / 1024, pss / 1024
 
 
+def clocks() -> tuple[int, int]:
+    """(ticks stolen, all ticks) of all cores so far, from `/proc/stat` (proc(5))."""
+    with Path("/proc/stat").open() as stat:
+        ticks = [int(field) for field in stat.readline().split()[1:9]]
+    return ticks[7], sum(ticks)
+
+
+def stolen_since(before: tuple[int, int]) -> float:
+    """The share (0–1) of the cores' time stolen since `clocks` said `before`."""
+    now = clocks()
+    return (now[0] - before[0]) / max(now[1] - before[1], 1)
+
+
 def dnsperf(
     port: int,
     queries: Path,
@@ -83,9 +98,9 @@ def dnsperf(
     command += ["-n", str(passes)] if passes else ["-l", str(seconds)]
     if rate:
         command += ["-Q", str(rate), "-v"]
-    before = cpu_seconds(pids)
+    before, since = cpu_seconds(pids), clocks()
     text = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60).stdout
-    spent = cpu_seconds(pids) - before
+    spent, stolen = cpu_seconds(pids) - before, stolen_since(since)
     sent = _number(r"Queries sent:\s+(\d+)", text)
     done = _number(r"Queries completed:\s+(\d+)", text)
     rcodes = re.search(r"Response codes:\s+(.*)", text)
@@ -99,6 +114,7 @@ def dnsperf(
         spent / max(done, 1) * 1e6,
         rcodes[1] if rcodes else "",
         latencies,
+        stolen,
     )
 
 

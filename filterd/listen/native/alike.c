@@ -41,7 +41,7 @@ entry *memo_adopt(memo *table, const entry *like, const uint8_t *question, size_
     const uint8_t *from = like->bytes + like->question_size;
     if (like->reply_size + size > sizeof reply) return NULL;
     head.variant &= ~MEMO_ALIKE;
-    head.used = 1;
+    head.used = head.again = 1;
     head.question_size = size;
     head.reply_size = like->reply_size + size;
     memcpy(reply, from, HEADER);

@@ -58,7 +58,7 @@ static void remember(Forward *self, const asked *one, const verdict *found, cons
     int64_t until = known->stored_ms + (known->until_ms - known->stored_ms) / 100 * PREFETCH_PERCENT;
     entry head = {.rules = one->from->rules, .variant = one->variant, .stored_ms = now_ms,
                   .question_size = one->question_size, .reply_size = size, .tally = NO_TALLY,
-                  .used = 1, .count_count = 4,
+                  .used = 1, .again = 1, .count_count = 4,
                   .counts = {at->cached + found->tier * at->stride, rcode_at(self, known->tally),
                              at->durations + 2, at->hits}};
     if (until > ends_ms(found)) until = ends_ms(found);

@@ -38,6 +38,7 @@ typedef struct entry {
     uint16_t ttls[MEMO_TTLS];
     uint16_t question_size, reply_size;
     uint8_t variant, ttl_count, count_count, tally, used;
+    uint8_t again; /* the native part made it, and will under other rules where names have an outline */
     uint8_t bytes[]; /* question, then reply */
 } entry;
 

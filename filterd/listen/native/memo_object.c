@@ -106,10 +106,14 @@ static PyObject *memo_repeat(Memo *self, PyObject *args) {
     return PyBytes_FromStringAndSize((char *)reply, size);
 }
 
+static int is_outline(PyObject *names) {
+    if (!strcmp(Py_TYPE(names)->tp_name, outline_spec.name)) return 1;
+    return PyErr_SetString(PyExc_TypeError, "outline must be a native Outline or None"), 0;
+}
+
 static PyObject *memo_outline(Memo *self, PyObject *names) {
     int none = names == Py_None;
-    if (!none && strcmp(Py_TYPE(names)->tp_name, outline_spec.name))
-        return PyErr_SetString(PyExc_TypeError, "outline must be a native Outline or None"), NULL;
+    if (!none && !is_outline(names)) return NULL;
     if (!none) Py_INCREF(names);
     self->table.names = none ? NULL : &((Outline *)names)->table;
     Py_XSETREF(self->names, none ? NULL : names);
@@ -141,8 +145,9 @@ static PyObject *memo_forget_sources(Memo *self, PyObject *unused) {
 
 /* Add what was counted of a chain, and take out what no rules in force can use; how many entries
  * it had, -1 with an exception. */
-static int add_rows(memo *table, entry **at, PyObject *found) {
+static int add_rows(memo *table, entry **at, const outline *unused, PyObject *found) {
     int visited = 0;
+    (void)unused;
     for (entry *one; (one = *at); visited++) {
         int over = memo_over(table, one);
         if (!over) at = &one->next;
@@ -160,13 +165,20 @@ static int add_rows(memo *table, entry **at, PyObject *found) {
     return visited;
 }
 
-/* Add a chain's questions that still hold; how many entries it has, -1 with an exception. */
-static int add_held(memo *table, entry **at, PyObject *found) {
+/* Whether the native part will make this response by itself when names have these outlines. */
+static int made_again(const entry *one, const outline *names) {
+    return names && one->again && outline_leaves(names, one->bytes, one->question_size - 4);
+}
+
+/* Add a chain's questions that still hold and will not be made again; how many entries it has, -1
+ * with an exception. */
+static int add_held(memo *table, entry **at, const outline *names, PyObject *found) {
     int visited = 0;
     int64_t now_ms = clock_us() / 1000;
     for (const entry *one = *at; one; one = one->next, visited++) {
         if (one->until_ms <= now_ms || memo_over(table, one) || one->variant >= MEMO_VARIANTS)
             continue;
+        if (made_again(one, names)) continue;
         PyObject *row = Py_BuildValue("Iy#I", one->carried ? one->carried : one->rules, one->bytes,
                                       (Py_ssize_t)one->question_size, one->uses);
         int failed = !row || PyList_Append(found, row);
@@ -179,30 +191,34 @@ static int add_held(memo *table, entry **at, PyObject *found) {
 PyObject *memo_rows(memo *table) {
     PyObject *found = PyList_New(0);
     for (uint32_t at = 0; found && at < table->bucket_count; at++)
-        if (add_rows(table, &table->buckets[at], found) < 0) Py_CLEAR(found);
+        if (add_rows(table, &table->buckets[at], NULL, found) < 0) Py_CLEAR(found);
     return found;
 }
 
+typedef int (*row_adder)(memo *, entry **, const outline *, PyObject *);
+
 /* Rows a little at a time: None when every bucket had its turn, which begins anew then. */
-static PyObject *some_rows(memo *table, uint32_t *next, int (*add)(memo *, entry **, PyObject *)) {
+static PyObject *some_rows(memo *table, uint32_t *next, row_adder add, const outline *names) {
     if (*next >= table->bucket_count) {
         *next = 0;
         Py_RETURN_NONE;
     }
     PyObject *found = PyList_New(0);
     for (int visited = 0; found && visited < HARVEST_STEP && *next < table->bucket_count; visited++) {
-        int more = add(table, &table->buckets[(*next)++], found);
+        int more = add(table, &table->buckets[(*next)++], names, found);
         if (more < 0) Py_CLEAR(found);
         visited += more;
     }
     return found;
 }
 
-PyObject *memo_some_rows(memo *table) { return some_rows(table, &table->harvest_at, add_rows); }
+PyObject *memo_some_rows(memo *table) { return some_rows(table, &table->harvest_at, add_rows, NULL); }
 
-static PyObject *memo_held_some(Memo *self, PyObject *unused) {
-    (void)unused;
-    return some_rows(&self->table, &self->table.held_at, add_held);
+static PyObject *memo_held_some(Memo *self, PyObject *names) {
+    int none = names == Py_None;
+    if (!none && !is_outline(names)) return NULL;
+    return some_rows(&self->table, &self->table.held_at, add_held,
+                     none ? NULL : &((Outline *)names)->table);
 }
 
 static PyObject *memo_carry_py(Memo *self, PyObject *args) {
@@ -267,7 +283,7 @@ static PyMethodDef memo_methods[] = {
     {"spread", (PyCFunction)memo_spread_py, METH_VARARGS, NULL},
     {"flush", (PyCFunction)memo_flush_py, METH_NOARGS, NULL},
     {"forget_sources", (PyCFunction)memo_forget_sources, METH_NOARGS, NULL},
-    {"held_some", (PyCFunction)memo_held_some, METH_NOARGS, NULL},
+    {"held_some", (PyCFunction)memo_held_some, METH_O, NULL},
     {"carry", (PyCFunction)memo_carry_py, METH_VARARGS, NULL},
     {"retire", (PyCFunction)memo_retire, METH_O, NULL},
     {"harvest", (PyCFunction)memo_harvest, METH_NOARGS, NULL},

@@ -102,6 +102,12 @@ static int is_pythons(const outline *self, const char *text, size_t size) {
     return has_piece(self, text, size);
 }
 
+int outline_leaves(const outline *self, const uint8_t *name, size_t size) {
+    char text[LONGEST];
+    size_t length = size > LONGEST ? 0 : spell(name, size, text);
+    return length && !is_pythons(self, text, length);
+}
+
 static uint32_t set_of(const outline_half *half, uint32_t id) {
     if (id >= half->set_count) return 0;
     return half->wide ? ((const uint32_t *)half->sets)[id] : ((const uint16_t *)half->sets)[id];

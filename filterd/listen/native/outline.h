@@ -32,6 +32,8 @@ int outline_reserve(outline *self, size_t names, size_t pieces);
 void outline_touch(outline *self, const char *name, size_t size);
 /* 3 or 4 octets. */
 void outline_need(outline *self, const char *piece, size_t size);
+/* Whether a lower-case wire name is left to the lists, so that it has an outline. */
+int outline_leaves(const outline *self, const uint8_t *name, size_t size);
 /* The outline of a lower-case wire name into `out` (OUTLINE_SIZE octets): its size, -1: none. */
 int outline_of(const outline *self, const uint8_t *name, size_t size, uint8_t *out);
 

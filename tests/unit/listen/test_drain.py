@@ -291,7 +291,7 @@ def test_what_no_rules_can_use_goes_with_the_harvest_and_is_counted(bench: Bench
 
 
 def held(bench: Bench) -> Iterator[tuple[int, bytes, int]]:
-    while (some := bench.memo.held_some()) is not None:
+    while (some := bench.memo.held_some(None)) is not None:
         yield from some
 
 

@@ -18,7 +18,7 @@ from filterd.metrics import layout
 from filterd.policy.taxonomy import CATEGORIES
 from filterd.resolve.ports import Running
 from filterd.ruleset_frame import RulesetReader
-from filterd.wire.names import from_text, to_wire
+from filterd.wire.names import from_text, from_wire, to_wire
 from tests.lab.forwarding import Box
 from tests.lab.lying_upstream import LyingUpstream
 from tests.lab.worker import shipped_policy
@@ -236,6 +236,30 @@ async def test_under_other_lists_nothing_of_the_old_verdicts_is_left(
             assert (await box.ask(name)).rcode() == 0
         for name in ("z9.example.com", "y.z9.example.com"):
             assert (await box.ask(name)).rcode() == 3
+
+
+async def test_before_a_swap_only_that_is_judged_which_the_lists_alone_do_not_decide(
+    upstream: LyingUpstream, index: Path
+) -> None:
+    """A swap waits for who is judged ahead: what the tables answer by themselves need not be."""
+    now, then = running(index), running(index, SCHOOLS["with overrides"])
+    async with Box(Whole(now), (upstream.url,), True) as box:  # type: ignore[arg-type]
+        for name in ("a.p1.example.com", "b.p1.example.com", "www.youtube.com") * 2:
+            await box.ask(name)
+        for name in ("c.b1.example.com", "d.b1.example.com"):
+            await box.ask(name)
+        held = {outline: _held(box, outline) for outline in (None, now.outline, then.outline)}
+    assert {"b.p1.example.com", "d.b1.example.com", "www.youtube.com"} <= held[None]
+    assert "b.p1.example.com" not in held[now.outline] | held[then.outline]
+    assert "www.youtube.com" in held[now.outline] & held[then.outline]
+    assert "d.b1.example.com" in held[then.outline] - held[now.outline], "the policy names it then"
+
+
+def _held(box: Box, outline: object | None) -> set[str]:
+    found: set[str] = set()
+    while (some := box.memo.held_some(outline)) is not None:
+        found.update(from_wire(question[:-4]) for _, question, _ in some)
+    return found
 
 
 def test_a_rule_about_everything_leaves_every_name_to_python(index: Path, tmp_path: Path) -> None:
