@@ -10,7 +10,7 @@ CONFIG ?=
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
-$(STAMP): requirements.lock pyproject.toml setup.py $(wildcard filterd/listen/native/*)
+$(STAMP): requirements.lock pyproject.toml setup.py $(wildcard filterd/*/native/*)
 	@$(PYTHON) -c 'import sys; sys.exit("filterd needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 78; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock

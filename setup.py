@@ -32,22 +32,34 @@ MORE = (
     "outline_object",
 )
 
+FLAGS = [
+    "-O2",
+    "-g0",  # debug information holds the directory: two builds would differ
+    "-fno-plt",
+    "-Wall",
+    "-Wextra",
+    "-Wno-missing-field-initializers",
+    "-Wno-cast-function-type",
+]
+
 setup(
     ext_modules=[
+        Extension(
+            "filterd.lists._native",
+            sources=[
+                f"filterd/lists/native/{name}.c"
+                for name in ("module", "numbering", "sorting", "turning")
+            ],
+            depends=["filterd/lists/native/columns.h"],
+            extra_compile_args=FLAGS,
+            optional=True,
+        ),
         Extension(
             "filterd.listen._native",
             sources=[f"filterd/listen/native/{name}.c" for name in ("module", *MORE, *PARTS)],
             depends=[f"filterd/listen/native/{name}.h" for name in (*PARTS, "bits", "objects")],
-            extra_compile_args=[
-                "-O2",
-                "-g0",  # debug information holds the directory: two builds would differ
-                "-fno-plt",
-                "-Wall",
-                "-Wextra",
-                "-Wno-missing-field-initializers",
-                "-Wno-cast-function-type",
-            ],
+            extra_compile_args=FLAGS,
             optional=True,
-        )
+        ),
     ]
 )

@@ -18,6 +18,7 @@ from itertools import compress
 
 import re2
 
+from filterd.lists import columns
 from filterd.lists.entry import BELOW, EXACT, NETWORK, SUBTREE, Address
 from filterd.lists.formats import Options
 from filterd.lists.parsed import Parsed
@@ -145,25 +146,19 @@ def _add(text: bytes, shape: _Shape, number: int, parsed: Parsed) -> int:
         text = text[len(shape.before) :].replace(b"\n" + shape.before, b"\n")
     text = text[:-1] if not shape.behind else text.replace(shape.behind + b"\n", b"\n")[:-1]
     count = text.count(b"\n") + 1
-    lines = range(number, number + count)
     if not shape.starred:
-        parsed.add_run(shape.flags, _keys(text), lines)
+        parsed.add_run(shape.flags, columns.turned(text, number))
         return count
+    lines = range(number, number + count)
     names = text.split(b"\n")
     starred = [name.startswith(b"*.") for name in names]
     plain = [not star for star in starred]
     for flags, wanted in ((EXACT, plain), (BELOW, starred)):
         chosen = b"\n".join(compress(names, wanted)).replace(b"*.", b"")
         if chosen:
-            parsed.add_run(flags, _keys(chosen), list(compress(lines, wanted)))
+            keys = columns.keys_of(chosen)
+            parsed.add_run(flags, columns.halves(keys, list(compress(lines, wanted))))
     return count
-
-
-def _keys(names: bytes) -> list[bytes]:
-    """Keys of names that stand one a line, in their order."""
-    keys = (b"." + names.replace(b"\n", b"\n."))[::-1].split(b"\n")
-    keys.reverse()
-    return keys
 
 
 def _add_addresses(text: bytes, number: int, parsed: Parsed) -> int:

@@ -9,10 +9,9 @@ import dataclasses
 import ipaddress
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import compress
-from typing import Any
+from typing import Any, NamedTuple
 
 from filterd.lists.entry import (
     Address,
@@ -40,6 +39,13 @@ def key_of(name: str) -> bytes:
 
 FIRST_HALF = (b"moc.", b"ten.", b"gro.")
 """Names under com, net and org: half of every list. The index is built in halves."""
+
+
+class Column(NamedTuple):
+    """Keys of one half, joined by line feeds, and the line of each in 4 octets."""
+
+    keys: bytes
+    lines: bytes
 
 
 def half_of(key: bytes) -> int:
@@ -89,17 +95,14 @@ class Parsed:
     lines: int = 0
     _buffer: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)
 
-    def add_run(self, flags: int, keys: Sequence[bytes], lines: Sequence[int]) -> None:
-        """A run of keys with their lines, in the same order."""
+    def add_run(self, flags: int, columns: Iterable[Column]) -> None:
+        """A run of keys with their lines, by halves."""
         self.flush()
-        first = [key.startswith(FIRST_HALF) for key in keys]
-        second = [not wanted for wanted in first]
-        for half, wanted in enumerate((first, second)):
-            mine = b"\n".join(compress(keys, wanted))
-            if mine:
+        for half, column in enumerate(columns):
+            if column.keys:
                 group = self.groups.setdefault((flags, half), Group())
-                group.keys.append(mine)
-                group.lines.extend(compress(lines, wanted))
+                group.keys.append(column.keys)
+                group.lines.frombytes(column.lines)
 
     def add(self, item: Item) -> None:
         """One item of a parser."""

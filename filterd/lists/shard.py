@@ -15,14 +15,18 @@ from pathlib import Path
 
 import marisa_trie
 
+from filterd.lists import columns
 from filterd.lists.entry import EXCEPTION, SUBTREE, Why
-from filterd.lists.parsed import Parsed
+from filterd.lists.parsed import Group, Parsed
 from filterd.lists.protect import Guarded
 
 HALVES = ("first", "second")
 """Names of the halves in the file, by `parsed.half_of`."""
 SILENT = 0
 """The set of keys that are stored but say nothing: suffixes and protected names."""
+
+PROBED = 997
+"""Of so many keys one is looked up, to see that the library numbers them as we know it to."""
 
 Pair = tuple[int, int]
 """A list's number and the flags of its entry."""
@@ -74,10 +78,13 @@ Skip = Callable[[int, int], frozenset[bytes]]
 
 def build(half: int, lists: Sequence[Parsed], skip: Skip) -> Shard:
     """One half of an index over `lists` (their position is their number)."""
-    pieces = _pieces(lists, half, skip)
+    probes: list[tuple[int, bytes]] = []
+    pieces = _probed(_pieces(lists, half, skip), probes)
     trie = marisa_trie.BinaryTrie(chain.from_iterable(piece.keys for piece in pieces))
     shard = Shard(trie, array("I", bytes(4 * len(trie))), array("I", bytes(4 * len(trie))))
-    _assign(shard, _pieces(lists, half, skip))
+    said = ((place, trie[key]) for place, key in probes)
+    numbers = columns.numbers(_texts(lists, half, skip), said)
+    _assign(shard, _pieces(lists, half, skip), numbers)
     return shard
 
 
@@ -95,13 +102,39 @@ def _pieces(lists: Sequence[Parsed], half: int, skip: Skip) -> Iterator[_Piece]:
         for (flags, theirs), group in parsed.groups.items():
             if theirs != half:
                 continue
-            gone = skip(number, flags)
-            for keys, lines in group.pairs():
-                if gone:
-                    chosen = [key not in gone for key in keys]
-                    keys = list(compress(keys, chosen))
-                    lines = array("I", compress(lines, chosen))
-                yield _Piece((number, flags), keys, lines)
+            yield from _pieces_of(group, (number, flags), skip)
+
+
+def _pieces_of(group: Group, pair: Pair, skip: Skip) -> Iterator[_Piece]:
+    gone = skip(*pair)
+    for keys, lines in group.pairs():
+        if gone:
+            chosen = [key not in gone for key in keys]
+            keys = list(compress(keys, chosen))
+            lines = array("I", compress(lines, chosen))
+        yield _Piece(pair, keys, lines)
+
+
+def _probed(pieces: Iterable[_Piece], probes: list[tuple[int, bytes]]) -> Iterator[_Piece]:
+    """The same; one of many keys and its place are added to `probes`."""
+    before = 0
+    for piece in pieces:
+        probes += ((before + at, piece.keys[at]) for at in range(0, len(piece.keys), PROBED))
+        before += len(piece.keys)
+        yield piece
+
+
+def _texts(lists: Sequence[Parsed], half: int, skip: Skip) -> Iterator[bytes]:
+    """The keys of `_pieces`, joined by line feeds."""
+    for number, parsed in enumerate(lists):
+        for (flags, theirs), group in parsed.groups.items():
+            if theirs != half:
+                continue
+            if skip(number, flags):
+                only = _pieces_of(group, (number, flags), skip)
+                yield from (b"\n".join(piece.keys) for piece in only)
+            else:
+                yield from group.keys
 
 
 class _Joined(dict[int, int]):
@@ -121,16 +154,21 @@ class _Joined(dict[int, int]):
         return self[before]
 
 
-def _assign(shard: Shard, pieces: Iterable[_Piece]) -> None:
-    """Give every key its set of (list, flags) and its line; the first list has the line table."""
+def _assign(shard: Shard, pieces: Iterable[_Piece], ids: array[int] | None) -> None:
+    """Give every key its set of (list, flags) and its line; the first list has the line table.
+
+    `ids`: the key ids of all pieces, if they are known."""
     numbers: dict[tuple[Pair, ...], int] = {(): SILENT}
     tables: dict[Pair, _Joined] = {}
+    at = 0
     for piece in pieces:
         joined = tables.get(piece.pair)
         if joined is None:
             joined = tables[piece.pair] = _Joined(shard, numbers, piece.pair)
-        ids = array("I", map(shard.trie.__getitem__, piece.keys))
-        _take(shard, ids, piece.lines, joined)
+        mine = ids and ids[at : at + len(piece.keys)]
+        mine = mine or array("I", map(shard.trie.__getitem__, piece.keys))
+        _take(shard, mine, piece.lines, joined)
+        at += len(piece.keys)
 
 
 def _take(shard: Shard, ids: array[int], lines: array[int], joined: _Joined) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 NATIVE = ROOT / "filterd" / "listen" / "native"
 NAME = "filterd.listen._native"
+LISTS = "filterd.lists._native"
 VARIABLE = "FILTERD_SANITIZED_NATIVE"
 FLAGS = (
     "-O1", "-g", "-fPIC", "-shared", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
@@ -25,10 +26,13 @@ FLAGS = (
 )  # fmt: skip
 
 
-def build(folder: Path) -> Path:
-    """The extension with both sanitizers; CalledProcessError when it does not compile."""
-    made = folder / f"_native{sysconfig.get_config_var('EXT_SUFFIX')}"
-    compiled(sorted(map(str, NATIVE.glob("*.c"))), made)
+def build(folder: Path, name: str = NAME) -> Path:
+    """The extension with both sanitizers, in a folder of its room's name; CalledProcessError when
+    it does not compile."""
+    room = name.split(".")[1]
+    made = folder / room / f"_native{sysconfig.get_config_var('EXT_SUFFIX')}"
+    made.parent.mkdir()
+    compiled(sorted(map(str, (ROOT / "filterd" / room / "native").glob("*.c"))), made)
     return made
 
 
@@ -60,10 +64,11 @@ def run(extension: Path, *arguments: str, timeout: float) -> subprocess.Complete
 
 
 def _load(path: str) -> None:
-    spec = importlib.util.spec_from_file_location(NAME, path)
+    name = LISTS if Path(path).parent.name == "lists" else NAME
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[NAME] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
 
 

@@ -47,6 +47,16 @@ def test_the_units_of_the_drain_loop(extension: Path) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_units_of_compiling(extension: Path, tmp_path: Path) -> None:
+    done = sanitized.run(
+        sanitized.build(tmp_path, sanitized.LISTS), "-m", "pytest", "-q", "-p", "no:cacheprovider",
+        "-p", "tests.fuzz.sanitized", "tests/unit/lists/test_list_columns.py", timeout=250,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
 @pytest.mark.parametrize(
     "length", ["short", pytest.param("long", marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
 )

@@ -1,0 +1,6 @@
+"""Types of the native part; contracts in `filterd.lists.columns`."""
+
+VERSION: int
+
+def numbers(texts: tuple[bytes, ...]) -> bytes: ...
+def turned(names: bytes, line: int) -> tuple[bytes, bytes, bytes, bytes]: ...
