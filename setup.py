@@ -13,6 +13,7 @@ PARTS = (
     "http2_library",
     "lanes",
     "memo",
+    "networks",
     "outline",
     "refusal",
     "reply",
@@ -29,6 +30,7 @@ MORE = (
     "forward_object",
     "forward_take",
     "memo_object",
+    "networks_object",
     "outline_object",
 )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from filterd.clients.segments import Segments, packed
+from filterd.lists.addresses import Stretches
 from filterd.lists.index import Half, Index, file_table, open_index
 from filterd.metrics import layout
 from filterd.policy import document, taxonomy
@@ -21,10 +22,6 @@ from filterd.policy.tables import Surroundings
 from filterd.policy.taxonomy import Taxonomy
 from filterd.resolve.ports import Running
 from filterd.wire.names import from_text
-
-Listed = Callable[[bytes], bool]
-"""Whether an address list has an address."""
-
 
 Outlines = Callable[[tuple[Half, Half], Iterable[str], Iterable[str]], object | None]
 """`listen.drain.open_outline`."""
@@ -42,8 +39,8 @@ class RulesetReader:
 
     def read(
         self, frame: Mapping[str, Any], neighbours: Mapping[bytes, str], designated: tuple[str, ...]
-    ) -> tuple[Policy, Running, Listed | None]:
-        """The policy, what is put in force, and the address lists (None: there are none).
+    ) -> tuple[Policy, Running, list[tuple[Stretches, Stretches]]]:
+        """The policy, what is put in force, and the address lists (`Index.stretches`).
 
         `designated` are the encrypted endpoints that devices are told of. Raises FilterdError for
         documents that do not hold and for an index that cannot be used.
@@ -61,7 +58,7 @@ class RulesetReader:
         outline = self._outline(index, ruleset)
         places = Segments(policy, neighbours)
         running = Running(ruleset, places, portal, tiers, revision, outline)
-        return policy, running, index.address_listed
+        return policy, running, index.stretches
 
     def _outline(self, index: Index, ruleset: Ruleset) -> object | None:
         """What tells the memo that two names are alike; None where any might be an exception."""

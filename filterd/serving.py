@@ -21,7 +21,7 @@ from filterd.clients.segments import Segments, packed
 from filterd.errors import FilterdError
 from filterd.gateway.answered import Answered
 from filterd.listen.admission import Admission
-from filterd.listen.drain import open_forward, open_memo, open_outline
+from filterd.listen.drain import open_forward, open_memo, open_networks, open_outline
 from filterd.listen.tcp import StreamListener, StreamServer
 from filterd.listen.udp import UdpListener
 from filterd.metrics import layout
@@ -251,7 +251,7 @@ class Serving:
         if self._neighbours is not neighbours:  # they moved meanwhile
             running = replace(running, places=Segments(policy, self._neighbours))
         note = self._answered_to.note if self._answered_to is not None else None
-        self._forwarding.watch(listed, note)
+        self._forwarding.watch(open_networks(listed), note)
         self.handler.placements.swap(running, heirs)
         self._harvest()
         self.counters.set(layout.single_place("policy_revision"), running.revision)

@@ -25,8 +25,11 @@ else:
 
 Waiting = tuple[bytes, bytes, bytes]
 """A query for the handler: (datagram, 16-octet source with IPv4 mapped, token to answer with)."""
+Columns = tuple["memoryview[int]", "memoryview[int]", "memoryview[int]"]
 Half = tuple[memoryview, memoryview, bool]
 """Names of an index file as `lists.index.Half`."""
+Stretches = tuple[Columns, Columns]
+"""The address lists of a table, IPv4 and IPv6: see `lists.addresses.Stretches`."""
 Judge = Callable[[int, bytes, bytes], tuple[int, int] | None]
 """May it be forwarded? (rules, source, question) → (tier, end of the rules in ms or 0), or None."""
 
@@ -65,6 +68,13 @@ def open_outline(
         return _native.Outline(tuple(first), tuple(second), list(touched), list(pieces))
     except ValueError:
         return None
+
+
+def open_networks(tables: Iterable[Stretches]) -> Callable[[bytes], bool] | None:
+    """Whether a 4- or 16-octet address is in one of the address lists of these tables
+    (`lists.index.Index.stretches`); None: there are none, or nothing is compiled."""
+    found = list(tables)
+    return _native.Networks(found) if COMPILED and found else None
 
 
 def open_drain(

@@ -22,6 +22,8 @@ _COLUMNS: Mapping[str, Literal["Q", "I"]] = {
 }  # fmt: skip
 SECTIONS = tuple(f"a{version}.{column}" for version in (4, 6) for column in _COLUMNS)
 """Names of the columns in the index file."""
+Stretches: TypeAlias = "tuple[memoryview[int], memoryview[int], memoryview[int]]"
+"""First addresses (high and low half), network + 1 or 0."""
 _HALF = (1 << 64) - 1
 Column: TypeAlias = "array[int] | memoryview[int]"
 _EXCEPTION = 1 << 8
@@ -97,6 +99,11 @@ class _Family:
             for column, kind in _COLUMNS.items()
         )
 
+    @property
+    def stretches(self) -> Stretches:
+        """Where they begin (two halves of a number), and the network of each + 1, 0: none."""
+        return self._high, self._low, self._inner
+
     def narrowest(self, value: int) -> int:
         """The narrowest network that holds the address, as its number + 1; 0 for none."""
         if self.bits == 32:
@@ -118,6 +125,11 @@ class AddressTable:
 
     def __len__(self) -> int:
         return sum(len(family.what) for family in self._families.values())
+
+    @property
+    def stretches(self) -> tuple[Stretches, Stretches]:
+        """Of IPv4 and of IPv6, in rising order: which addresses are in a network at all."""
+        return self._families[4].stretches, self._families[16].stretches
 
     def find(self, packed: bytes) -> tuple[Listing, ...]:
         """All rules about a 4- or 16-octet address: of each category the longest prefix first,

@@ -16,7 +16,7 @@ import marisa_trie
 
 from filterd.errors import ListError
 from filterd.lists import fdx, office_floor
-from filterd.lists.addresses import AddressTable
+from filterd.lists.addresses import AddressTable, Stretches
 from filterd.lists.entry import BELOW, EXACT
 from filterd.lists.matching import Rules
 from filterd.lists.memory import Spoken, rule_candidates
@@ -39,8 +39,8 @@ class Table(Protocol):
         """Rules that hold this 4- or 16-octet address, the winner of each category first."""
 
     @property
-    def lists_addresses(self) -> bool:
-        """Whether there is any such rule."""
+    def addresses(self) -> AddressTable:
+        """Those rules."""
 
     @property
     def spoken(self) -> Spoken:
@@ -162,9 +162,9 @@ class FileTable:
         return self._addresses.find(packed)
 
     @property
-    def lists_addresses(self) -> bool:
-        """Whether there is any such list."""
-        return len(self._addresses) > 0
+    def addresses(self) -> AddressTable:
+        """The networks of all lists."""
+        return self._addresses
 
 
 class Index:
@@ -204,11 +204,9 @@ class Index:
         return tuple(sorted(found, key=_narrowness) if len(found) > 1 else found)
 
     @property
-    def address_listed(self) -> Callable[[bytes], bool] | None:
-        """Whether an address list has an address; None when no list has any."""
-        if not any(table.lists_addresses for table in self._tables):
-            return None
-        return lambda packed: bool(self.address_listings(packed))
+    def stretches(self) -> list[tuple[Stretches, Stretches]]:
+        """Which addresses any list has: of each table that has networks."""
+        return [table.addresses.stretches for table in self._tables if len(table.addresses)]
 
     @property
     def spoken(self) -> Spoken:

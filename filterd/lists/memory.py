@@ -89,9 +89,9 @@ class MemoryTable:
         return self._addresses.find(packed)
 
     @property
-    def lists_addresses(self) -> bool:
-        """Whether there is any such list."""
-        return len(self._addresses) > 0
+    def addresses(self) -> AddressTable:
+        """The networks of all lists."""
+        return self._addresses
 
 
 def rule_candidates(

@@ -50,9 +50,14 @@ class Forward(Protocol):
     def seen(self, lane: int, /) -> Tally:
         """What became of a lane's questions since the last time."""
 
-    def watch(self, listed: Callable[[bytes, int], bool] | None, /) -> None:
-        """Asked for each address that is about to be told, with its TTL, whether it is the
-        handler's to judge; None: none is."""
+    def watch(
+        self,
+        listed: Callable[[bytes], bool] | None,
+        note: Callable[[bytes, int], None] | None,
+        /,
+    ) -> None:
+        """`listed` (`listen.drain.open_networks`): whether an address that is about to be told is
+        the handler's to judge; None: none is. `note` is told all others with their TTLs."""
 
     def answered(self, question: bytes, /) -> Answered | None:
         """The answer to a lower-case question, fresh or old."""

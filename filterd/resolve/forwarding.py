@@ -110,18 +110,14 @@ class Forwarding:
         with their TTL (`Flights.answered` is for those of the handler)."""
         if self.forward is None:
             return
-        if note is None and listed is None:
-            self.forward.watch(None)
+        if note is None:
+            self.forward.watch(listed, None)
             return
 
-        def told(address: bytes, ttl: int) -> bool:
-            if listed is not None and listed(address):
-                return True
-            if note is not None:
-                note((address,), ttl)
-            return False
+        def told(address: bytes, ttl: int) -> None:
+            note((address,), ttl)
 
-        self.forward.watch(told)
+        self.forward.watch(listed, told)
 
     def enlist(self, via: Via) -> int:
         """The number of a listener, which comes back in rows."""

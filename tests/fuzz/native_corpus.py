@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 import time
+from array import array
 from typing import Any
 
 from filterd.listen.drain_form import plain_form
@@ -95,7 +96,7 @@ class Forwarding:
     """A drain loop that forwards to two upstreams, of which this is the hostile side."""
 
     def __init__(self, module: Any, chance: random.Random) -> None:
-        self.chance = chance
+        self.module, self.chance = module, chance
         self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(4)]
         server, self.client, *self.upstreams = self.sockets
         for sock in (server, *self.upstreams):
@@ -151,8 +152,16 @@ class Forwarding:
             self.native.hand_over(name_wire(f"n{self.chance.randrange(names)}.example")
                                   + b"\0\1\0\1")  # fmt: skip
         if self.chance.random() < 0.05:
-            listed = self.chance.choice((None, lambda address, ttl: address[-1] == 1))
-            self.native.watch(listed)
+            begins = array("Q", (0, (198 << 24) + (18 << 16), (198 << 24) + (19 << 16)))
+            empty = array("Q"), array("Q"), array("I")
+            some = array("Q", (0, 0, 0)), begins, array("I", (0, 7, 0))
+            listed = (
+                None,
+                lambda address: address[-1] == 1,
+                self.module.Networks([(some, empty), (some, empty)]),
+            )
+            note = (None, lambda address, ttl: None)
+            self.native.watch(self.chance.choice(listed), self.chance.choice(note))
             self.chance.choice((self.native.flush, self.memo.forget_sources, self.native.harvest))()
             for lane in self.lanes[-3:]:
                 self.native.seen(lane)

@@ -65,6 +65,7 @@ static void forward_dealloc(Forward *self) {
     Py_CLEAR(self->judge);
     Py_CLEAR(self->refresh);
     Py_CLEAR(self->listed);
+    Py_CLEAR(self->note);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -74,22 +75,45 @@ static PyObject *forward_fileno(Forward *self, PyObject *unused) {
     return PyLong_FromLong(self->flow.epoll);
 }
 
-static PyObject *forward_watch(Forward *self, PyObject *listed) {
-    if (listed == Py_None) Py_CLEAR(self->listed);
-    else if (take_callable(listed, &self->listed)) return NULL;
+static int take_optional(PyObject *from, PyObject **to) {
+    if (from != Py_None) return take_callable(from, to);
+    Py_CLEAR(*to);
+    return 0;
+}
+
+/* watch(listed, note): either may be None. */
+static PyObject *forward_watch(Forward *self, PyObject *args) {
+    PyObject *listed, *note;
+    if (!PyArg_ParseTuple(args, "OO", &listed, &note)) return NULL;
+    self->networks = NULL;
+    if (take_optional(listed, &self->listed) || take_optional(note, &self->note)) return NULL;
+    if (!strcmp(Py_TYPE(listed)->tp_name, networks_spec.name)) self->networks = (Networks *)listed;
     Py_RETURN_NONE;
+}
+
+/* What a callable says; `otherwise` when it breaks. */
+static int said_so(PyObject *callable, PyObject *said, int otherwise) {
+    int yes = said ? PyObject_IsTrue(said) : -1;
+    if (yes < 0) PyErr_WriteUnraisable(callable);
+    Py_XDECREF(said);
+    return yes < 0 ? otherwise : yes;
+}
+
+static int is_listed(Forward *self, const uint8_t *address, size_t size) {
+    if (self->networks) return networks_have(self->networks, address, size);
+    return self->listed &&
+           said_so(self->listed,
+                   PyObject_CallFunction(self->listed, "y#", address, (Py_ssize_t)size), 1);
 }
 
 int forward_suspect(forward *flow, const uint8_t *body, size_t size, size_t stride, uint32_t ttl) {
     Forward *self = flow->object;
-    if (!self->listed) return 0;
     for (size_t at = 0; at < size; at += stride) {
-        PyObject *said = PyObject_CallFunction(self->listed, "y#I", (char *)body + at + 12,
-                                               (Py_ssize_t)(stride - 12), ttl);
-        int listed = !said || said != Py_False;
-        if (!said) PyErr_WriteUnraisable(self->listed);
-        Py_XDECREF(said);
-        if (listed) return 1;
+        const uint8_t *address = body + at + 12;
+        if (is_listed(self, address, stride - 12)) return 1;
+        if (self->note)
+            said_so(self->note, PyObject_CallFunction(self->note, "y#I", address,
+                                                      (Py_ssize_t)(stride - 12), ttl), 0);
     }
     return 0;
 }
@@ -230,7 +254,7 @@ static PyObject *forward_harvest_some(Forward *self, PyObject *unused) {
 static PyMethodDef forward_methods[] = {
     {"harvest_some", (PyCFunction)forward_harvest_some, METH_NOARGS, NULL},
     {"fileno", (PyCFunction)forward_fileno, METH_NOARGS, NULL},
-    {"watch", (PyCFunction)forward_watch, METH_O, NULL},
+    {"watch", (PyCFunction)forward_watch, METH_VARARGS, NULL},
     {"order", (PyCFunction)forward_order, METH_VARARGS, NULL},
     {"seen", (PyCFunction)forward_seen, METH_O, NULL},
     {"answered", (PyCFunction)forward_answered, METH_O, NULL},

@@ -26,9 +26,9 @@ static int module_exec(PyObject *module) {
     if (PyModule_AddIntConstant(module, "VERSION", VERSION)) return -1;
     PyObject *types[] = {PyType_FromSpec(&memo_spec), PyType_FromSpec(&drain_spec),
                          PyType_FromSpec(&forward_spec),
-                         PyType_FromSpec(&outline_spec),
+                         PyType_FromSpec(&outline_spec), PyType_FromSpec(&networks_spec),
                          http2_open() ? PyType_FromSpec(&http2_spec) : Py_NewRef(Py_None)};
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         if (types[i] == Py_None) continue; /* libnghttp2 is not installed */
         if (!types[i] || PyModule_AddType(module, (PyTypeObject *)types[i])) return -1;
         Py_DECREF(types[i]);

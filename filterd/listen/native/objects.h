@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "forward.h"
+#include "networks.h"
 #include "outline.h"
 #include "refusal.h"
 
@@ -36,6 +37,14 @@ typedef struct {
     outline table;
     Py_buffer held[2 * OUTLINE_HALVES]; /* names and sets of each half, views of the map */
 } Outline;
+
+/* Address lists; two families a table. */
+typedef struct {
+    PyObject_HEAD
+    Py_ssize_t tables;
+    Py_buffer *held;
+    stretches *families;
+} Networks;
 
 typedef struct Forward Forward;
 
@@ -67,12 +76,13 @@ struct Forward {
     PyObject_HEAD
     forward flow;
     Memo *memo;
-    PyObject *judge, *refresh, *listed; /* callables; `listed` None: no address lists */
+    PyObject *judge, *refresh, *listed, *note; /* callables; NULL: no address lists, no notes */
+    Networks *networks; /* `listed`, if it is native */
     PyObject *events;                   /* a list while `run` is at work */
     outgoing out;
 };
 
-extern PyType_Spec memo_spec, drain_spec, forward_spec, outline_spec;
+extern PyType_Spec memo_spec, drain_spec, forward_spec, outline_spec, networks_spec;
 
 static inline int64_t clock_us(void) {
     struct timespec at;
@@ -90,6 +100,8 @@ static inline int64_t ends_ms(const verdict *found) {
 }
 
 enum { NO_TALLY = 255 };
+
+int networks_have(const Networks *self, const uint8_t *address, size_t size);
 
 /* The verdict on a question, of who waits for it in `on` under the same rules or of the judge; 0: it
  * is the handler's. What is asked of Python may change the memo. */

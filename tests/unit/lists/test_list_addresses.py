@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from filterd.listen import drain
 from filterd.lists.addresses import AddressTable, columns
 from filterd.lists.builder import build
 from filterd.lists.entry import Address
@@ -56,6 +57,7 @@ def test_every_network_that_holds_the_address_is_told(
 ) -> None:
     version, found, asked = case
     table = AddressTable(columns(found), METAS)
+    native = drain.open_networks([table.stretches])
     edges = [int(a.network.network_address) - 1 for _, a in found if a.network.prefixlen]
     edges += [int(a.network.broadcast_address) for _, a in found]
     for value in (*asked, *(edge for edge in edges if edge >= 0)):
@@ -65,6 +67,7 @@ def test_every_network_that_holds_the_address_is_told(
             (METAS[n].id, str(a.network), a.line, a.exception)
             for n, a in found if address in a.network
         )  # fmt: skip
+        assert native is None or native(address.packed) == bool(wanted)
         assert sorted((t.list, t.rule, t.line, t.exception) for t in told) == wanted
         lengths = [int(one.rule.partition("/")[2]) for one in told]
         assert lengths == sorted(lengths, reverse=True)
