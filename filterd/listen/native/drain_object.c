@@ -114,6 +114,7 @@ static PyObject *drain_run(Drain *self, PyObject *args) {
             self->out[sent].msg_hdr.msg_flags = 0;
             sent++;
         }
+        if (self->forward) forward_depart(&self->forward->flow);
         if (sent) sendmmsg(self->fd, self->out, sent, MSG_DONTWAIT);
         if (count < DRAIN_BATCH) break;
     }

@@ -13,6 +13,10 @@ enum { TICK_MS = 20, TURNS = 4, EVENTS = 64, NEGATIVE_MOST = 3600 };
 
 int forward_open(forward *self, size_t limit_bytes, uint64_t seed) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    for (int i = 0; i < LANE_SLOTS; i++) {
+        self->vecs[i] = (struct iovec){self->datagrams[i], DRAIN_DATAGRAM};
+        self->heads[i].msg_hdr = (struct msghdr){.msg_iov = &self->vecs[i], .msg_iovlen = 1};
+    }
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     self->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     return memo_open(&self->answers, limit_bytes, seed) && self->epoll >= 0 && self->timer >= 0 &&
@@ -35,13 +39,18 @@ void forward_close(forward *self) {
     self->timer = self->epoll = -1;
 }
 
-void forward_ticking(forward *self, int on) {
-    struct itimerspec every = {0};
-    if (on == self->ticking) return;
-    if (on) every.it_interval.tv_nsec = every.it_value.tv_nsec = TICK_MS * 1000000l;
+static void set_timer(forward *self, long first_ns) {
+    struct itimerspec every = {.it_value.tv_nsec = first_ns};
+    if (first_ns) every.it_interval.tv_nsec = TICK_MS * 1000000l;
     timerfd_settime(self->timer, 0, &every, NULL);
-    self->ticking = on;
+    self->ticking = first_ns != 0;
 }
+
+void forward_ticking(forward *self, int on) {
+    if (on != self->ticking) set_timer(self, on ? TICK_MS * 1000000l : 0);
+}
+
+void forward_alarm(forward *self) { set_timer(self, 1); }
 
 pending *forward_find(forward *self, const uint8_t *question, size_t size) {
     uint64_t hash = memo_hash(&self->answers, 0, 0, question, size);
@@ -221,18 +230,16 @@ static void stranger(forward *self, port *on) {
     if (++on->wrong >= WRONG_IDS) give_up(self, on, FORWARD_LIED, 0);
 }
 
+/* What came on a socket, as much as is waited for; more is there at the next turn. */
 static void receive(forward *self, port *on, int64_t now_us) {
-    uint8_t datagram[DRAIN_DATAGRAM];
-    for (int left = on->taken + 1; on->fd >= 0 && left > 0; left--) {
-        ssize_t size = recv(on->fd, datagram, sizeof datagram, MSG_DONTWAIT);
-        if (size < 0) {
-            if (errno != EAGAIN && errno != EINTR) give_up(self, on, FORWARD_REFUSED, errno);
-            return;
-        }
+    int count = recvmmsg(on->fd, self->heads, on->taken ? on->taken : 1, MSG_DONTWAIT, NULL);
+    if (count < 0 && errno != EAGAIN && errno != EINTR) give_up(self, on, FORWARD_REFUSED, errno);
+    for (int i = 0; i < count && on->fd >= 0; i++) {
+        const uint8_t *datagram = self->datagrams[i];
+        size_t size = self->heads[i].msg_len;
         slot *held = size < 2 ? NULL : port_slot(on, datagram[0] << 8 | datagram[1]);
         if (held) judge(self, on, held, datagram, size, now_us);
         else stranger(self, on);
-        if (on->fd >= 0 && !on->taken) return;
     }
 }
 
@@ -255,8 +262,19 @@ static void tick(forward *self, int64_t now_ms) {
     if (!self->all && !live) forward_ticking(self, 0);
 }
 
+/* Sockets that could not send: whoever is under way there goes another way. */
+static void give_up_failed(forward *self, lane *one) {
+    one->failed = 0;
+    for (unsigned at = one->live; at-- > 0;) {
+        port *each = at < one->live ? one->ports[at] : NULL;
+        if (each && each->failed) give_up(self, each, FORWARD_REFUSED, each->failed);
+    }
+}
+
 void forward_turn(forward *self, int64_t now_us) {
     struct epoll_event events[EVENTS];
+    for (unsigned at = 0; at < LANES; at++)
+        if (self->lanes[at].failed) give_up_failed(self, &self->lanes[at]);
     for (int turn = 0; turn < TURNS; turn++) {
         int count = epoll_wait(self->epoll, events, EVENTS, 0);
         for (int i = 0; i < count; i++) {

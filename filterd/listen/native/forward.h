@@ -81,6 +81,9 @@ typedef struct forward {
     waiter *unfit; /* answered, but too long for their datagram: for the handler */
     uint64_t noted[2][FORWARD_NOTED / 64]; /* see forward_note */
     unsigned notes, newer;
+    struct mmsghdr heads[LANE_SLOTS];
+    struct iovec vecs[LANE_SLOTS];
+    uint8_t datagrams[LANE_SLOTS][DRAIN_DATAGRAM]; /* replies as they come */
     uint8_t chance[4096];
     size_t chance_left;
     void *object;
@@ -91,8 +94,12 @@ void forward_close(forward *self);
 pending *forward_find(forward *self, const uint8_t *question, size_t size);
 /* Send a new question; NULL when nothing can be sent. */
 pending *forward_start(forward *self, const uint8_t *question, size_t size, int64_t now_us);
+/* Send what was started: after each batch of questions. */
+void forward_depart(forward *self);
 /* Whether the timer runs: while anything is under way or open. */
 void forward_ticking(forward *self, int on);
+/* Let it run at once: `forward_turn` has something to do. */
+void forward_alarm(forward *self);
 /* Wait for replies for at most no time; tells `forward_landed` and `forward_event`. */
 void forward_turn(forward *self, int64_t now_us);
 void forward_forget(forward *self, pending *one);

@@ -39,10 +39,11 @@ static int judge_all_alike(Forward *self, const asked *one, int64_t now_ms, verd
                   .stored_ms = found->until_ms, .counts = {found->tier}, .tally = NO_TALLY,
                   .until_ms = until < ends_ms(found) ? until : ends_ms(found), .used = 1};
     if (one->names_size >= 0) memo_put(&self->memo->table, &head, one->names, one->names);
-    return 1;
+    return 2;
 }
 
-/* The verdict, of who waits for the same under the same rules or of the judge. 0: not forwarded. */
+/* The verdict, of who waits for the same under the same rules or of the judge. 0: not forwarded; 2:
+ * Python was asked. */
 int forward_verdict(Forward *self, const asked *one, const pending *on, int64_t now_ms,
                     verdict *found) {
     const waiter *first = on ? on->waiting : NULL;

@@ -1,9 +1,12 @@
 /* Sending a question for native forwarding: id, port, letter case and cookie as in upstream.udp. */
+#define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "forward.h"
+
+_Static_assert((int)FORWARD_QUERY <= (int)LANE_DATAGRAM, "a query has room among those that leave");
 
 /* `size` octets of chance; 0 when the kernel has none. */
 static int draw(forward *self, void *to, size_t size) {
@@ -20,10 +23,10 @@ static int draw(forward *self, void *to, size_t size) {
 /* The question with its letters' case drawn (0x20), behind a header, before an OPT with DO. */
 static int build(forward *self, pending *one, const uint8_t *question, size_t size, int mixed) {
     static const uint8_t header[12] = {[2] = 1, [3] = 0x20, [5] = 1, [11] = 1}; /* RD, AD */
-    uint8_t *name = one->query + 12, bits[32];
+    uint8_t *name = one->query + 12, bits[(MEMO_QUESTION + 7) / 8];
     memcpy(one->query, header, 12);
     memcpy(name, question, size);
-    if (mixed && !draw(self, bits, sizeof bits)) return 0;
+    if (mixed && !draw(self, bits, (size + 7) / 8)) return 0;
     for (size_t i = 0; mixed && i < size - 4; i++)
         if ((uint8_t)(name[i] - 'a') < 26 && bits[i / 8] >> i % 8 & 1) name[i] -= 32;
     one->question_size = size;
@@ -50,10 +53,7 @@ static int send_to(forward *self, pending *one, lane *to, unsigned flight, int64
     one->query[0] = id >> 8, one->query[1] = id;
     size_t size = put_opt(one, to);
     if (flight == 0) one->query_size = size;
-    if (send(on->fd, one->query, size, MSG_DONTWAIT) < 0) {
-        port_rest(on, now_ms, &self->dead);
-        return 0;
-    }
+    lane_queue(to, on, one->query, size);
     slot *free_slot = on->slots;
     while (free_slot->sent_ms) free_slot++;
     *free_slot = (slot){one, now_ms, id};
@@ -64,6 +64,15 @@ static int send_to(forward *self, pending *one, lane *to, unsigned flight, int64
     one->flights[flight].id = id;
     one->flights[flight].lane = to - self->lanes;
     return 1;
+}
+
+void forward_depart(forward *self) {
+    int failed = 0;
+    for (unsigned at = 0; at < LANES; at++) {
+        if (self->lanes[at].queued) lane_depart(&self->lanes[at]);
+        failed |= self->lanes[at].failed;
+    }
+    if (failed) forward_alarm(self);
 }
 
 static void chain(forward *self, pending *one, const uint8_t *question) {

@@ -183,21 +183,24 @@ Py_ssize_t forward_take(Forward *self, Drain *by, asked *one, const struct msghd
     int aside = 0;
     if (!one->question_size || !one->from || !is_address(one)) return 0;
     uint32_t rules = one->from->rules;
-    if (!find_known(self, one, now_ms, &aside)) {
+    entry *known = find_known(self, one, now_ms, &aside);
+    if (!known) {
         if (aside) return 0;
         freshen_order(self, now_ms);
         if (!self->flow.at_once || !has_room(self, one)) return 0;
     }
     pending *on = forward_find(&self->flow, one->question, one->question_size);
     one->expired = NULL; /* what Python is asked now may change the memo */
-    if (!forward_verdict(self, one, on, now_ms, &found)) return 0;
-    /* the judge may have found that another period has begun: look at everything again */
-    if (!one->from->taken || one->from->rules != rules || ends_ms(&found) <= now_ms) return 0;
+    int said = forward_verdict(self, one, on, now_ms, &found);
+    if (!said || ends_ms(&found) <= now_ms) return 0;
+    if (said == 2) { /* it may have found that another period has begun: look at everything again */
+        if (!one->from->taken || one->from->rules != rules) return 0;
+        known = find_known(self, one, now_ms, &aside);
+        on = forward_find(&self->flow, one->question, one->question_size);
+    }
     if (!source_spend(one->from, now_ms)) return 0;
-    entry *known = find_known(self, one, now_ms, &aside);
     if (known) return tell_known(self, one, &found, known, now_ms, out);
     if (!self->flow.at_once) return 0;
-    on = forward_find(&self->flow, one->question, one->question_size);
     return ask_upstream(self, by, one, &found, on, head, now_us);
 }
 

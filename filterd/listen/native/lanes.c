@@ -1,4 +1,5 @@
 /* See lanes.h. */
+#define _GNU_SOURCE
 #include "lanes.h"
 
 #include <errno.h>
@@ -40,20 +41,51 @@ static port *open_port(lane *one, int epoll, int64_t now_ms) {
 }
 
 static int has_room(const port *one, int64_t now_ms) {
-    return one->taken < LANE_SLOTS && one->uses < LANE_USES && !one->wrong &&
+    return one->taken < LANE_SLOTS && one->uses < LANE_USES && !one->wrong && !one->failed &&
            now_ms - one->opened_ms < LANE_LIFE_MS;
+}
+
+/* Of four drawn at random the one with the most room; NULL: none has any. */
+static port *draw_port(const lane *one, uint32_t chance, int64_t now_ms) {
+    port *best = NULL;
+    for (unsigned i = 0; i < 4; i++) {
+        port *found = one->ports[(chance + i * 0x9e3779b9u) % one->live];
+        if (has_room(found, now_ms) && (!best || found->taken < best->taken)) best = found;
+    }
+    return best;
 }
 
 port *lane_port(lane *one, int epoll, uint32_t chance, int64_t now_ms) {
     fill(one, now_ms);
-    if (one->opens < 1 && one->live) {
-        for (unsigned i = 0; i < 4; i++) {
-            port *found = one->ports[(chance + i * 0x9e3779b9u) % one->live];
-            if (has_room(found, now_ms)) return found;
-        }
-    }
+    if (one->opens < 1 && one->queued && has_room(one->filling, now_ms)) return one->filling;
+    lane_depart(one);
+    port *found = one->opens < 1 && one->live ? draw_port(one, chance, now_ms) : NULL;
+    if (found) return found;
     if (one->live == LANE_PORTS) return errno = EAGAIN, NULL;
     return open_port(one, epoll, now_ms);
+}
+
+void lane_queue(lane *one, port *by, const uint8_t *datagram, size_t size) {
+    one->filling = by;
+    one->sizes[one->queued] = size;
+    memcpy(one->datagrams[one->queued++], datagram, size);
+}
+
+int lane_depart(lane *one) {
+    struct mmsghdr heads[LANE_SLOTS];
+    struct iovec vecs[LANE_SLOTS];
+    unsigned count = one->queued, gone = 0;
+    one->queued = 0;
+    for (unsigned at = 0; at < count; at++) {
+        vecs[at] = (struct iovec){one->datagrams[at], one->sizes[at]};
+        heads[at].msg_hdr = (struct msghdr){.msg_iov = &vecs[at], .msg_iovlen = 1};
+    }
+    while (gone < count) {
+        int sent = sendmmsg(one->filling->fd, heads + gone, count - gone, MSG_DONTWAIT);
+        if (sent > 0) gone += sent;
+        else if (errno != EINTR) return one->filling->failed = errno, one->failed = 1, 0;
+    }
+    return 1;
 }
 
 void port_close(port *one, port **dead) {

@@ -104,7 +104,7 @@ enum { NO_TALLY = 255 };
 int networks_have(const Networks *self, const uint8_t *address, size_t size);
 
 /* The verdict on a question, of who waits for it in `on` under the same rules or of the judge; 0: it
- * is the handler's. What is asked of Python may change the memo. */
+ * is the handler's; 2: Python was asked, which may have changed everything here. */
 int forward_verdict(Forward *self, const asked *one, const pending *on, int64_t now_ms,
                     verdict *found);
 /* What to do with a query the memo does not know: the size of its response in `out`, 0: Python's,
