@@ -32,7 +32,7 @@ import logging
 import os
 import socket
 import struct
-from typing import Any
+from typing import Any, NoReturn
 
 from filterd import cores, tasks
 from filterd.errors import FilterdError
@@ -126,10 +126,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m filterd.worker", description=__doc__)
     parser.add_argument("--link", type=int, required=True, help="descriptor of the link")
     arguments = parser.parse_args()
+    serve(arguments.link)
+
+
+def serve(link: int) -> NoReturn:
+    """Be a worker on this descriptor, executed or forked, until the link ends."""
     cores.forbid()
-    logging.basicConfig(level=logging.INFO, format="worker[%(process)d] %(message)s")
+    form = "worker[%(process)d] %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, force=True)
     quiet()
-    asyncio.run(_main(arguments.link))
+    asyncio.run(_main(link))
     os._exit(0)  # threads of a compile under way are not waited for
 
 

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from filterd.app.state_dir import Holder
 from filterd.config import Settings
 from filterd.metrics import counters
+from filterd.supervise import forked
 from filterd.supervise.canary import filter_works
 from filterd.supervise.fleet import Fleet
+from filterd.supervise.forked import Forked
 from filterd.supervise.notify import Notifier
 from filterd.supervise.proof import prove
 from filterd.supervise.sockets import Sockets, open_sockets
@@ -33,7 +35,8 @@ _MAX_LAG_SECONDS = 1.0
 
 
 class Front:
-    """One supervisor's answering part, and the owner of its service. `start` once, `stop` once."""
+    """One supervisor's answering part, and the owner of its service. `open`, `start` and `stop`:
+    once each."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -41,6 +44,8 @@ class Front:
         self.neighbours: Callable[[], dict[str, Any]] | None = None
         self._live: LivePolicy | None = None
         self._fleet: Fleet | None = None
+        self._sockets = Sockets()
+        self._forked: tuple[Forked, ...] = ()
         self._gate = asyncio.Event()
         self._reloading = self._reload_wanted = False
         self._notifier = Notifier()
@@ -57,14 +62,27 @@ class Front:
         assert self._fleet is not None
         return self._fleet
 
-    async def start(self, say: Callable[[str], None]) -> None:
-        """Start everything; raises ConfigError before anything runs when it cannot."""
+    def open(self) -> None:
+        """Take the state directory and the sockets and fork the workers, before there is a loop;
+        ConfigError before anything runs when that cannot be."""
         settings = self.settings
         holder = Holder.take(settings.state_dir)
         self.closing.append(holder.release)
-        sockets = open_sockets(settings.listen, str(settings.source or "filterd.yaml"))
-        self.closing.append(sockets.close)
-        self._fleet = self._workers(sockets)
+        self._sockets = open_sockets(settings.listen, str(settings.source or "filterd.yaml"))
+        self.closing.append(self._sockets.close)
+        if forked.possible():
+            from filterd import serving, worker  # in memory once, for all of us
+
+            assert serving
+            self._forked = forked.fork(settings.workers, self._descriptors(), worker.serve)
+
+    def _descriptors(self) -> list[int]:
+        return [each.fileno() for each in self._sockets.all()]
+
+    async def start(self, say: Callable[[str], None]) -> None:
+        """Start everything that is not open yet."""
+        settings = self.settings
+        self._fleet = self._workers()
         self.closing.append(self._fleet.stop)
         await self._fleet.launch()
         if settings.pair is not None:
@@ -88,22 +106,22 @@ class Front:
         self._gate.set()
         await self.fleet.start()
 
-    def _workers(self, sockets: Sockets) -> Fleet:
+    def _workers(self) -> Fleet:
         settings = self.settings
         path = settings.state_dir / "run" / "counters"
         counters.create(path, settings.workers)
         secret = secrets.token_hex(16)
 
         def first(number: int) -> list[dict[str, Any]]:
-            start = {"do": "start", **sockets.numbers(), "settings": settings.for_worker(),
+            start = {"do": "start", **self._sockets.numbers(), "settings": settings.for_worker(),
                      "counters": str(path), "slot": number, "secret": secret}  # fmt: skip
             if not self.live.enforceable:
                 return [start]
             known = [] if self.neighbours is None else [self.neighbours()]
             return [{**start, "hold": True}, *known, self.live.frame()]
 
-        inherited = [each.fileno() for each in sockets.all()]
-        return Fleet(settings.workers, Plan(first, inherited, gate=self._gate))
+        plan = Plan(first, self._descriptors(), gate=self._gate, forked=self._forked)
+        return Fleet(settings.workers, plan)
 
     async def _publish(self, frame: dict[str, Any]) -> None:
         if self._fleet is not None and frame["index"]:

@@ -25,16 +25,17 @@ def run(settings: Settings) -> int:
     # each exchange has a socket of its own; a shell's usual 1,024 are few
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, _DESCRIPTORS)), hard))
-    return asyncio.run(_serve(settings))
+    front = Front(settings)
+    front.open()
+    return asyncio.run(_serve(front))
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(front: Front) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(pauses.behind())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    front = Front(settings)
     loop.add_signal_handler(signal.SIGHUP, lambda: tasks.spawn(front.reload(), "reload"))
     try:
         if await _started(front, stop):

@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from filterd import tasks
+from filterd.supervise.forked import Forked
 from filterd.supervise.link import Link, LinkError
 
 _log = logging.getLogger("filterd.fleet")
@@ -34,6 +35,21 @@ class Plan:
     environment: Mapping[str, str] | None = None
     silence_seconds: float = 2.0
     gate: asyncio.Event | None = None
+    forked: Sequence[Forked] = ()
+    """The first worker of each slot, where they were forked; what replaces it is executed."""
+
+
+class Process(Protocol):
+    """A worker's process, executed or forked."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    async def wait(self) -> int:
+        """Its exit code, once it ended."""
 
 
 class WorkerSlot:
@@ -43,13 +59,14 @@ class WorkerSlot:
         self.number = number
         self.restarts = 0
         self.link: Link | None = None
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: Process | None = None
         self._plan = plan
         self._changed = changed
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
         self._launched = asyncio.Event()
         self._pause = 0.0
+        self._forked = plan.forked[number] if number < len(plan.forked) else None
 
     @property
     def ready(self) -> bool:
@@ -79,14 +96,8 @@ class WorkerSlot:
             await asyncio.sleep(self._pause)
 
     async def _live(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self.process = process = await asyncio.create_subprocess_exec(
-                *self._plan.command, "--link", str(theirs.fileno()),
-                pass_fds=[theirs.fileno(), *self._plan.inherited],
-                env=None if self._plan.environment is None else dict(self._plan.environment),
-                start_new_session=True,  # Ctrl-C is for the supervisor, which stops workers itself
-            )  # fmt: skip
+        process, ours = await self._begin()
+        self.process = process
         self._launched.set()
         reader, writer = await asyncio.open_connection(sock=ours)
         self.link = link = Link(reader, writer)
@@ -108,7 +119,22 @@ class WorkerSlot:
             await process.wait()
             await listening
 
-    async def _watch(self, process: asyncio.subprocess.Process, link: Link) -> None:
+    async def _begin(self) -> tuple[Process, socket.socket]:
+        """A process and our end of its link."""
+        forked, self._forked = self._forked, None
+        if forked is not None:
+            return forked, forked.link
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *self._plan.command, "--link", str(theirs.fileno()),
+                pass_fds=[theirs.fileno(), *self._plan.inherited],
+                env=None if self._plan.environment is None else dict(self._plan.environment),
+                start_new_session=True,  # Ctrl-C is for the supervisor, which stops workers itself
+            )  # fmt: skip
+        return process, ours
+
+    async def _watch(self, process: Process, link: Link) -> None:
         """Return when the process ends or falls silent; a lag of our own is not its silence."""
         step = self._plan.silence_seconds / 8
         checked = link.last_beat = time.monotonic()
@@ -166,7 +192,7 @@ class WorkerSlot:
         await process.wait()
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
+def _kill(process: Process) -> None:
     """SIGKILL by number: Popen's own kill may reap the child before asyncio's watcher does."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):

@@ -187,18 +187,9 @@ def _row(title: str, taken: Shot, effect: dict[str, float], mib: tuple[float, fl
     )  # fmt: skip
 
 
-def workers_of(running: Running) -> list[int]:
-    """The worker processes alone."""
-    return [
-        pid
-        for pid in running.pids()
-        if b"filterd.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
-
-
 def private_mib(running: Running) -> float:
     """What each worker shares with nobody, on average."""
-    pids, kib = workers_of(running), 0
+    pids, kib = running.workers(), 0
     for pid in pids:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         kib += sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))

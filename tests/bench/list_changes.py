@@ -78,11 +78,10 @@ def _refreshes(control: ControlClient, one: servers.Running, lists: Path) -> dic
 def _worker_mib(one: servers.Running) -> float:
     """Memory that the worker shares with nobody: its map of the index is not counted."""
     found = 0
-    for pid in one.pids():
+    for pid in one.workers():
         with contextlib.suppress(OSError):
-            if b"filterd.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-                found += sum(int(x.split()[1]) for x in lines if x.startswith("Private_Dirty"))
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            found += sum(int(x.split()[1]) for x in lines if x.startswith("Private_Dirty"))
     return found / 1024
 
 

@@ -38,9 +38,23 @@ class Running:
         """Every process of the server."""
         return children(self.process.pid)
 
+    def workers(self) -> list[int]:
+        """The worker processes of a filterd, forked or executed."""
+        marks = {pid: _called(pid) for pid in self.pids()}
+        return [pid for pid, name in marks.items() if b"filterd-worker" in name]
+
     def weigh(self) -> None:
         """Note its memory now."""
         self.rss_mib, self.pss_mib = memory_mib(self.pids())
+
+
+def _called(pid: int) -> bytes:
+    """What the process calls itself, and its command line in the same form."""
+    try:
+        name = Path(f"/proc/{pid}/comm").read_bytes() + Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+    return name.replace(b"filterd.worker", b"filterd-worker")
 
 
 def free_port() -> int:

@@ -29,10 +29,10 @@ ORDER = {
     "supervise": 5,
     "ruleset_frame": 5,
     "serving": 6,
-    "app": 7,
     "worker": 7,
-    "cli": 8,
-    "__main__": 9,
+    "app": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 FREE = {"errors", "tasks", "config", "pauses", "cores"}
 PURE_BANNED = {
