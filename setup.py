@@ -13,6 +13,7 @@ PARTS = (
     "http2_library",
     "lanes",
     "memo",
+    "names",
     "networks",
     "outline",
     "refusal",
@@ -30,6 +31,7 @@ MORE = (
     "forward_object",
     "forward_take",
     "memo_object",
+    "names_object",
     "networks_object",
     "outline_object",
 )

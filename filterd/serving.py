@@ -21,7 +21,13 @@ from filterd.clients.segments import Segments, packed
 from filterd.errors import FilterdError
 from filterd.gateway.answered import Answered
 from filterd.listen.admission import Admission
-from filterd.listen.drain import open_forward, open_memo, open_networks, open_outline
+from filterd.listen.drain import (
+    open_forward,
+    open_memo,
+    open_names,
+    open_networks,
+    open_outline,
+)
 from filterd.listen.tcp import StreamListener, StreamServer
 from filterd.listen.udp import UdpListener
 from filterd.metrics import layout
@@ -180,7 +186,7 @@ class Serving:
             exchanger=self._canaries,
             counters=self.counters,
             memo=self._memo,
-            seen=Seen(secrets.token_bytes(16)),
+            seen=Seen(secrets.token_bytes(16), open_names()),
             cache=self._cache,
             clock=self._clock,
             monotonic=time.monotonic,

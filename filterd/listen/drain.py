@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 from filterd.listen.drain_python import PythonDrain
 from filterd.listen.memo_python import PythonMemo
+from filterd.metrics.seen import Names, PythonNames
 from filterd.resolve.forward_ports import Forward
 from filterd.resolve.memo import Memo
 
@@ -21,7 +22,7 @@ except ImportError:
     COMPILED = False
 else:
     # a build that was left over from before is not used
-    COMPILED = getattr(_native, "VERSION", 0) == 10
+    COMPILED = getattr(_native, "VERSION", 0) == 11
 
 Waiting = tuple[bytes, bytes, bytes]
 """A query for the handler: (datagram, 16-octet source with IPv4 mapped, token to answer with)."""
@@ -68,6 +69,11 @@ def open_outline(
         return _native.Outline(tuple(first), tuple(second), list(touched), list(pieces))
     except ValueError:
         return None
+
+
+def open_names() -> Names:
+    """Where the memo's harvest puts names (`metrics.seen.Seen`)."""
+    return _native.Names() if COMPILED else PythonNames()
 
 
 def open_networks(tables: Iterable[Stretches]) -> Callable[[bytes], bool] | None:

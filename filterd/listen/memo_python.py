@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from filterd.listen.drain_form import plain_form
+from filterd.metrics.seen import Names
 from filterd.resolve.memo import LINEAGE, MAX_TTLS, NO_TALLY
 from filterd.resolve.source import network_of
 
@@ -137,10 +138,12 @@ class PythonMemo:
     def forget_sources(self) -> None:
         self._sources.clear()
 
-    def harvest(self) -> list[tuple[int, bytes, int, int]]:
+    def harvest(self, names: Names | None = None, /) -> list[tuple[int, bytes, int, int]]:
         found = []
         for (rules, _variant, question), entry in self._entries.items():
             if entry.hits:
+                if names is not None:
+                    names.name(question[:-4], entry.hits, entry.tags)
                 found.append((rules, question, entry.hits, entry.tags))
                 entry.hits = entry.tags = 0
         for key in [key for key, entry in self._entries.items() if self._over(key, entry)]:
@@ -191,9 +194,11 @@ class PythonMemo:
             self._entries[key] = self._entries.pop(former)
         return self._entries.get(key)
 
-    def harvest_some(self) -> list[tuple[int, bytes, int, int]] | None:
+    def harvest_some(
+        self, names: Names | None = None, /
+    ) -> list[tuple[int, bytes, int, int]] | None:
         self._harvesting = not self._harvesting
-        return self.harvest() if self._harvesting else None
+        return self.harvest(names) if self._harvesting else None
 
     def harvest_sources(self) -> list[tuple[bytes, int, int, int]]:
         found = []

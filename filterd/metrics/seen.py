@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Protocol
 
 from filterd.metrics import layout
 from filterd.wire.names import from_wire
@@ -26,22 +27,25 @@ class Report:
     forgotten: int
 
 
-class Seen:
-    """The aggregates of one worker since they were last taken."""
+class Names(Protocol):
+    """Names with uses and sketches; the native ones are `listen.drain.open_names`'s."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def name(self, name_wire: bytes, uses: int, tags: int, /) -> None:
+        """A lower-case wire name was asked for so often, by clients with these places set."""
+
+    def take(self) -> tuple[list[tuple[bytes, int, int]], int]:
+        """The `NAMES` names used most, among equals those that came first, and how many others were
+        forgotten; begins anew. In between twice as many are held at most."""
+
+
+class PythonNames:
+    """The specification of `Names`."""
+
+    def __init__(self) -> None:
         self._names: dict[bytes, list[int]] = {}
-        self._refusals: dict[tuple[str, int, bytes], int] = {}
-        self._marks: dict[bytes, bytes] = {}
         self._forgotten = 0
 
-    def tag(self, address: bytes) -> int:
-        """The place (0-63) of a client in sketches."""
-        return self._mark(address)[0] & 63
-
-    def name(self, name_wire: bytes, uses: int, tags: int) -> None:
-        """A lower-case wire name was asked for so often, by clients with these places set."""
+    def name(self, name_wire: bytes, uses: int, tags: int, /) -> None:
         found = self._names.get(name_wire)
         if found is None:
             if len(self._names) >= 2 * NAMES:
@@ -51,36 +55,11 @@ class Seen:
         found[0] += uses
         found[1] |= tags
 
-    def blocked(self, tier: str, category: int, address: bytes, uses: int) -> None:
-        """A client of a tier was refused so often for a category (its number in the layout)."""
-        key = (tier, category, self._mark(address))
-        if key not in self._refusals and len(self._refusals) >= REFUSALS:
-            # who comes late is counted together: the sums by tier and category stay right
-            key = (tier, category, b"")
-        self._refusals[key] = self._refusals.get(key, 0) + uses
-
-    def take(self, key: bytes) -> Report:
-        """Everything since the last time; from now on marks are made with `key`."""
+    def take(self) -> tuple[list[tuple[bytes, int, int]], int]:
         self._prune()
-        report = Report(
-            tuple((from_wire(name), uses, tags) for name, (uses, tags) in self._names.items()),
-            tuple(
-                (tier, _category(number), mark.hex(), uses)
-                for (tier, number, mark), uses in self._refusals.items()
-            ),
-            self._forgotten,
-        )
-        self._key = key
-        self._names, self._refusals, self._marks, self._forgotten = {}, {}, {}, 0
-        return report
-
-    def _mark(self, address: bytes) -> bytes:
-        mark = self._marks.get(address)
-        if mark is None:
-            if len(self._marks) >= REFUSALS:
-                self._marks.clear()
-            mark = self._marks[address] = mark_of(address, self._key)
-        return mark
+        found = [(name, uses, tags) for name, (uses, tags) in self._names.items()], self._forgotten
+        self._names, self._forgotten = {}, 0
+        return found
 
     def _prune(self) -> None:
         """Keep the names used most."""
@@ -99,6 +78,55 @@ class Seen:
                 kept[name] = found
         self._forgotten += len(self._names) - len(kept)
         self._names = kept
+
+
+class Seen:
+    """The aggregates of one worker since they were last taken."""
+
+    def __init__(self, key: bytes, names: Names | None = None) -> None:
+        self._key = key
+        self.names: Names = PythonNames() if names is None else names
+        self._refusals: dict[tuple[str, int, bytes], int] = {}
+        self._marks: dict[bytes, bytes] = {}
+
+    def tag(self, address: bytes) -> int:
+        """The place (0-63) of a client in sketches."""
+        return self._mark(address)[0] & 63
+
+    def name(self, name_wire: bytes, uses: int, tags: int) -> None:
+        """A lower-case wire name was asked for so often, by clients with these places set."""
+        self.names.name(name_wire, uses, tags)
+
+    def blocked(self, tier: str, category: int, address: bytes, uses: int) -> None:
+        """A client of a tier was refused so often for a category (its number in the layout)."""
+        key = (tier, category, self._mark(address))
+        if key not in self._refusals and len(self._refusals) >= REFUSALS:
+            # who comes late is counted together: the sums by tier and category stay right
+            key = (tier, category, b"")
+        self._refusals[key] = self._refusals.get(key, 0) + uses
+
+    def take(self, key: bytes) -> Report:
+        """Everything since the last time; from now on marks are made with `key`."""
+        names, forgotten = self.names.take()
+        report = Report(
+            tuple((from_wire(name), uses, tags) for name, uses, tags in names),
+            tuple(
+                (tier, _category(number), mark.hex(), uses)
+                for (tier, number, mark), uses in self._refusals.items()
+            ),
+            forgotten,
+        )
+        self._key = key
+        self._refusals, self._marks = {}, {}
+        return report
+
+    def _mark(self, address: bytes) -> bytes:
+        mark = self._marks.get(address)
+        if mark is None:
+            if len(self._marks) >= REFUSALS:
+                self._marks.clear()
+            mark = self._marks[address] = mark_of(address, self._key)
+        return mark
 
 
 def _category(number: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from filterd.metrics.seen import Names
 from filterd.upstream.handover import Handover, Heard, Lead
 from filterd.upstream.question import Told, UpstreamQuestion
 
@@ -62,10 +63,13 @@ class Forward(Protocol):
     def answered(self, question: bytes, /) -> Answered | None:
         """The answer to a lower-case question, fresh or old."""
 
-    def harvest(self) -> list[tuple[int, bytes, int, int]]:
-        """(0, question, uses, tags) since the last time."""
+    def harvest(self, names: Names | None = None, /) -> list[tuple[int, bytes, int, int]]:
+        """(0, question, uses, tags) since the last time; with `names` these are told, and no row is
+        left."""
 
-    def harvest_some(self) -> list[tuple[int, bytes, int, int]] | None:
+    def harvest_some(
+        self, names: Names | None = None, /
+    ) -> list[tuple[int, bytes, int, int]] | None:
         """The same a little at a time; None when everything had its turn."""
 
     def note(self, question: bytes, /) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from filterd.metrics.seen import Names
 from filterd.wire import constants as c
 from filterd.wire.query import Query
 
@@ -101,10 +102,13 @@ class Memo(Protocol):
     def forget_sources(self) -> None:
         """Forget every source (new segments, a period begins, tags are drawn anew)."""
 
-    def harvest(self) -> list[tuple[int, bytes, int, int]]:
-        """(rules, question, uses, set of tags as bits) since the last harvest."""
+    def harvest(self, names: Names | None = None, /) -> list[tuple[int, bytes, int, int]]:
+        """(rules, question, uses, set of tags as bits) since the last harvest. With `names` these
+        are told it all, and rows are left of what came by `put` alone: the cache's questions."""
 
-    def harvest_some(self) -> list[tuple[int, bytes, int, int]] | None:
+    def harvest_some(
+        self, names: Names | None = None, /
+    ) -> list[tuple[int, bytes, int, int]] | None:
         """The same a little at a time; None when everything had its turn."""
 
     def harvest_sources(self) -> list[tuple[bytes, int, int, int]]:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from filterd.metrics import layout
-from filterd.metrics.seen import Report, Seen
+from filterd.metrics.seen import Names, Report, Seen
 from filterd.policy.verdict import (
     Placement,
 )
@@ -32,10 +32,11 @@ _LINEAGE_BITS = LINEAGE.bit_length()
 class Harvested(Protocol):
     """Whoever else counts uses of names."""
 
-    def harvest(self) -> list[tuple[int, bytes, int, int]]:
-        """(rules, question, uses, tags) since the last time."""
+    def harvest(self, names: Names, /) -> list[tuple[int, bytes, int, int]]:
+        """Tell the names used since the last time; (rules, question, uses, tags) of what the cache
+        may have."""
 
-    def harvest_some(self) -> list[tuple[int, bytes, int, int]] | None:
+    def harvest_some(self, names: Names, /) -> list[tuple[int, bytes, int, int]] | None:
         """The same a little at a time; None when everything had its turn."""
 
 
@@ -71,7 +72,7 @@ class Placements:
         self._direct = False
         self._harvested: list[tuple[int, bytes, int, int]] = []
         self.answers: Harvested | None = None
-        self._rounds: list[Callable[[], list[tuple[int, bytes, int, int]] | None]] = []
+        self._rounds: list[Callable[[Names], list[tuple[int, bytes, int, int]] | None]] = []
 
     @property
     def running(self) -> Running | None:
@@ -136,22 +137,21 @@ class Placements:
 
     def gather(self) -> None:
         """Fetch all that the memo counted."""
-        self._harvested += self._memo.harvest()
+        self._harvested += self._memo.harvest(self.seen.names)
         if self.answers is not None:
-            self._harvested += self.answers.harvest()
+            self._harvested += self.answers.harvest(self.seen.names)
 
     def step(self) -> bool:
         """One step of at most a millisecond; True while there is more."""
         if not self._harvested and self._rounds:
-            found = self._rounds[0]()
+            found = self._rounds[0](self.seen.names)
             if found is None:
                 self._rounds.pop(0)
             else:
                 self._harvested = found
         names, self._harvested = self._harvested[:_STEP_NAMES], self._harvested[_STEP_NAMES:]
         by_number = {r.number: r for r in (*self._over, *self._rules.values())} if names else {}
-        for number, question, uses, tags in names:
-            self.seen.name(question[:-4], uses, tags)
+        for number, question, uses, _tags in names:
             rules = by_number.get(number)
             self._used(question if rules is None else rules.looked_up(question), uses)
         if not names and self._over and not self._over[-1].shed(_STEP_VERDICTS):

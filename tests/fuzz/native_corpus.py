@@ -76,6 +76,7 @@ def once(module: Any, seed: int) -> int:
                 _drain(loop, client, chance)
             if number % 401 == 400:
                 chance.choice((memo.flush, memo.forget_sources, memo.harvest))()
+                memo.harvest(module.Names())
                 memo.harvest_sources()
         del loop
     return len(sent)
@@ -111,6 +112,7 @@ class Forwarding:
         )  # fmt: skip
         self.loop = module.Drain(server.fileno(), self.memo, (8, 16), self.native, 0)
         self.lanes: list[int] = []
+        self.names = module.Names()
         self.memo.place(SOURCE, 1, 3, 0.0, 0.0)
 
     def judge(self, rules: int, address: bytes, key: bytes) -> tuple[int, int] | None:
@@ -163,6 +165,8 @@ class Forwarding:
             note = (None, lambda address, ttl: None)
             self.native.watch(self.chance.choice(listed), self.chance.choice(note))
             self.chance.choice((self.native.flush, self.memo.forget_sources, self.native.harvest))()
+            self.native.harvest_some(self.names)
+            self.memo.harvest_some(self.names)
             for lane in self.lanes[-3:]:
                 self.native.seen(lane)
         self.memo.place(SOURCE, 1, 3, 0.0, 0.0)

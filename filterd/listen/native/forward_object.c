@@ -241,18 +241,16 @@ static PyObject *forward_weight(Forward *self, void *unused) {
                          (Py_ssize_t)self->flow.answers.bytes);
 }
 
-static PyObject *forward_harvest(Forward *self, PyObject *unused) {
-    (void)unused;
-    return memo_rows(&self->flow.answers);
+static PyObject *forward_harvest(Forward *self, PyObject *args) {
+    return memo_rows(&self->flow.answers, args);
 }
 
-static PyObject *forward_harvest_some(Forward *self, PyObject *unused) {
-    (void)unused;
-    return memo_some_rows(&self->flow.answers);
+static PyObject *forward_harvest_some(Forward *self, PyObject *args) {
+    return memo_some_rows(&self->flow.answers, args);
 }
 
 static PyMethodDef forward_methods[] = {
-    {"harvest_some", (PyCFunction)forward_harvest_some, METH_NOARGS, NULL},
+    {"harvest_some", (PyCFunction)forward_harvest_some, METH_VARARGS, NULL},
     {"fileno", (PyCFunction)forward_fileno, METH_NOARGS, NULL},
     {"watch", (PyCFunction)forward_watch, METH_VARARGS, NULL},
     {"order", (PyCFunction)forward_order, METH_VARARGS, NULL},
@@ -260,7 +258,7 @@ static PyMethodDef forward_methods[] = {
     {"answered", (PyCFunction)forward_answered, METH_O, NULL},
     {"note", (PyCFunction)forward_note_py, METH_O, NULL},
     {"flush", (PyCFunction)forward_flush_py, METH_NOARGS, NULL},
-    {"harvest", (PyCFunction)forward_harvest, METH_NOARGS, NULL},
+    {"harvest", (PyCFunction)forward_harvest, METH_VARARGS, NULL},
     {"hand_over", (PyCFunction)forward_hand_over, METH_O, NULL},
     {"run", (PyCFunction)forward_run, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL}};

@@ -258,7 +258,8 @@ static void tell_waiter(Forward *self, waiter *to, const answer *found, size_t q
 void forward_landed(forward *flow, pending *one, const answer *found, int64_t now_us) {
     Forward *self = flow->object;
     entry head = {.stored_ms = now_us / 1000, .question_size = one->question_size,
-                  .reply_size = found->ttl ? found->body_size : 0, .tally = found->marks};
+                  .reply_size = found->ttl ? found->body_size : 0, .tally = found->marks,
+                  .again = 1};
     head.until_ms = head.stored_ms + (int64_t)found->ttl * 1000;
     for (waiter *each = one->waiting; each; each = each->next) {
         head.hits++;

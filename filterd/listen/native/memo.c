@@ -10,7 +10,7 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t hash_of(uint64_t seed, const uint8_t *bytes, size_t size) {
+uint64_t memo_hash_of(uint64_t seed, const uint8_t *bytes, size_t size) {
     uint64_t hash = seed ^ size, word;
     for (; size >= 8; bytes += 8, size -= 8) memcpy(&word, bytes, 8), hash = mix(hash, word);
     word = 0;
@@ -60,7 +60,7 @@ void memo_flush_sources(memo *table) {
 
 uint64_t memo_hash(const memo *table, uint32_t rules, uint8_t variant, const uint8_t *question,
                    size_t size) {
-    return hash_of(table->seed + ((uint64_t)(rules & LINEAGE) << 8 | variant), question, size);
+    return memo_hash_of(table->seed + ((uint64_t)(rules & LINEAGE) << 8 | variant), question, size);
 }
 
 static int holds_for(const entry *one, uint32_t rules) {
@@ -117,7 +117,13 @@ int memo_put(memo *table, const entry *head, const uint8_t *question, const uint
     entry **at = place(table, hash, head, question), *one;
     uint32_t hits = head->hits;
     uint64_t clients = head->clients;
-    if (*at) hits += (*at)->hits, clients |= (*at)->clients, memo_take_out(table, at);
+    uint8_t again = head->again;
+    if (*at) {
+        if ((*at)->hits && !(*at)->again) again = 0;
+        hits += (*at)->hits;
+        clients |= (*at)->clients;
+        memo_take_out(table, at);
+    }
     make_room(table, size_of(head));
     one = malloc(size_of(head));
     if (!one) return 0;
@@ -125,6 +131,7 @@ int memo_put(memo *table, const entry *head, const uint8_t *question, const uint
     memcpy(one->bytes, question, head->question_size);
     memcpy(one->bytes + head->question_size, reply, head->reply_size);
     one->hash = hash;
+    one->again = again;
     one->hits = hits;
     one->clients = clients;
     at = &table->buckets[hash & (table->bucket_count - 1)];
@@ -155,7 +162,7 @@ unsigned memo_carry(memo *table, uint32_t from, uint32_t to, const uint8_t *ques
 
 /* The source's slot, or NULL; with `make` a free or the first probed slot is taken over. */
 source *memo_source(memo *table, const uint8_t *address, int make) {
-    uint64_t hash = hash_of(table->seed, address, 16);
+    uint64_t hash = memo_hash_of(table->seed, address, 16);
     source *first = &table->sources[hash & (SOURCE_SLOTS - 1)];
     for (uint32_t step = 0; step < 8; step++) {
         source *one = &table->sources[(hash + step) & (SOURCE_SLOTS - 1)];
@@ -177,7 +184,7 @@ source *memo_source(memo *table, const uint8_t *address, int make) {
 allowance *memo_network(memo *table, const uint8_t *address) {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     size_t size = memcmp(address, mapped, sizeof mapped) ? 7 : 15;
-    return &table->networks[hash_of(table->seed, address, size) & (NETWORK_SLOTS - 1)];
+    return &table->networks[memo_hash_of(table->seed, address, size) & (NETWORK_SLOTS - 1)];
 }
 
 static int spend(allowance *from, float rate, float burst, int64_t now_ms) {

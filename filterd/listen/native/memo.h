@@ -18,7 +18,7 @@ enum {
     MEMO_TALLIES = 32,   /* categories counted by source */
     SOURCE_SLOTS = 16384, /* sources remembered; a power of two */
     NETWORK_SLOTS = 4096, /* allowances of networks; two may meet in one; a power of two */
-    HARVEST_STEP = 1024,  /* entries and buckets looked at in one step: 0.1 ms */
+    HARVEST_STEP = 512,   /* entries and buckets looked at in one step: 0.1 ms */
     NETWORK_SHARE = 4,    /* a /24 or /56 may get what so many of its addresses may */
     LINEAGE = 0xff        /* of a number of rules: stays when they are replaced (see memo_carry) */
 };
@@ -38,7 +38,8 @@ typedef struct entry {
     uint16_t ttls[MEMO_TTLS];
     uint16_t question_size, reply_size;
     uint8_t variant, ttl_count, count_count, tally, used;
-    uint8_t again; /* the native part made it, and will under other rules where names have an outline */
+    uint8_t again; /* the native part made it, and will under other rules where names have an outline;
+                    * Python's cache does not hold the answer */
     uint8_t bytes[]; /* question, then reply */
 } entry;
 
@@ -79,6 +80,7 @@ void memo_close(memo *table);
 void memo_flush(memo *table);
 void memo_flush_sources(memo *table);
 entry *memo_get(memo *table, uint32_t rules, uint8_t variant, const uint8_t *question, size_t size);
+uint64_t memo_hash_of(uint64_t seed, const uint8_t *bytes, size_t size);
 uint64_t memo_hash(const memo *table, uint32_t rules, uint8_t variant, const uint8_t *question,
                    size_t size);
 int memo_put(memo *table, const entry *head, const uint8_t *question, const uint8_t *reply);

@@ -143,20 +143,25 @@ static PyObject *memo_forget_sources(Memo *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-/* Add what was counted of a chain, and take out what no rules in force can use; how many entries
- * it had, -1 with an exception. */
-static int add_rows(memo *table, entry **at, const outline *unused, PyObject *found) {
+static int add_row(const entry *one, PyObject *found) {
+    PyObject *row = Py_BuildValue("Iy#IK", one->rules, one->bytes, (Py_ssize_t)one->question_size,
+                                  one->hits, one->clients);
+    int failed = !row || PyList_Append(found, row);
+    Py_XDECREF(row);
+    return failed;
+}
+
+/* Tell `names` (NULL: add all) what was counted of a chain, and take out what no rules in force can
+ * use; how many entries it had, -1 with an exception. */
+static int add_rows(memo *table, entry **at, const void *to, PyObject *found) {
     int visited = 0;
-    (void)unused;
+    PyObject *names = (PyObject *)to;
     for (entry *one; (one = *at); visited++) {
         int over = memo_over(table, one);
         if (!over) at = &one->next;
         if (one->hits) {
-            PyObject *row = Py_BuildValue("Iy#IK", one->rules, one->bytes,
-                                          (Py_ssize_t)one->question_size, one->hits, one->clients);
-            int failed = !row || PyList_Append(found, row);
-            Py_XDECREF(row);
-            if (failed) return -1;
+            if (names && names_tell(names, one)) return -1;
+            if ((!names || !one->again) && add_row(one, found)) return -1;
             one->hits = 0;
             one->clients = 0;
         }
@@ -172,7 +177,7 @@ static int made_again(const entry *one, const outline *names) {
 
 /* Add a chain's questions that still hold and will not be made again; how many entries it has, -1
  * with an exception. */
-static int add_held(memo *table, entry **at, const outline *names, PyObject *found) {
+static int add_held(memo *table, entry **at, const void *names, PyObject *found) {
     int visited = 0;
     int64_t now_ms = clock_us() / 1000;
     for (const entry *one = *at; one; one = one->next, visited++) {
@@ -188,31 +193,41 @@ static int add_held(memo *table, entry **at, const outline *names, PyObject *fou
     return visited;
 }
 
-PyObject *memo_rows(memo *table) {
-    PyObject *found = PyList_New(0);
+/* Where names are told; NULL: nowhere, or with an exception. */
+static PyObject *taker_of(PyObject *args) {
+    PyObject *names = Py_None;
+    return !PyArg_ParseTuple(args, "|O", &names) || names == Py_None ? NULL : names;
+}
+
+PyObject *memo_rows(memo *table, PyObject *args) {
+    PyObject *names = taker_of(args), *found = PyErr_Occurred() ? NULL : PyList_New(0);
     for (uint32_t at = 0; found && at < table->bucket_count; at++)
-        if (add_rows(table, &table->buckets[at], NULL, found) < 0) Py_CLEAR(found);
+        if (add_rows(table, &table->buckets[at], names, found) < 0) Py_CLEAR(found);
     return found;
 }
 
-typedef int (*row_adder)(memo *, entry **, const outline *, PyObject *);
+/* The third is what it needs besides: a `Names`, or an outline. */
+typedef int (*row_adder)(memo *, entry **, const void *, PyObject *);
 
 /* Rows a little at a time: None when every bucket had its turn, which begins anew then. */
-static PyObject *some_rows(memo *table, uint32_t *next, row_adder add, const outline *names) {
+static PyObject *some_rows(memo *table, uint32_t *next, row_adder add, const void *with) {
     if (*next >= table->bucket_count) {
         *next = 0;
         Py_RETURN_NONE;
     }
     PyObject *found = PyList_New(0);
     for (int visited = 0; found && visited < HARVEST_STEP && *next < table->bucket_count; visited++) {
-        int more = add(table, &table->buckets[(*next)++], names, found);
+        int more = add(table, &table->buckets[(*next)++], with, found);
         if (more < 0) Py_CLEAR(found);
         visited += more;
     }
     return found;
 }
 
-PyObject *memo_some_rows(memo *table) { return some_rows(table, &table->harvest_at, add_rows, NULL); }
+PyObject *memo_some_rows(memo *table, PyObject *args) {
+    PyObject *names = taker_of(args);
+    return PyErr_Occurred() ? NULL : some_rows(table, &table->harvest_at, add_rows, names);
+}
 
 static PyObject *memo_held_some(Memo *self, PyObject *names) {
     int none = names == Py_None;
@@ -241,15 +256,11 @@ static PyObject *memo_retire(Memo *self, PyObject *oldest) {
     Py_RETURN_NONE;
 }
 
-static PyObject *memo_harvest_some(Memo *self, PyObject *unused) {
-    (void)unused;
-    return memo_some_rows(&self->table);
+static PyObject *memo_harvest_some(Memo *self, PyObject *args) {
+    return memo_some_rows(&self->table, args);
 }
 
-static PyObject *memo_harvest(Memo *self, PyObject *unused) {
-    (void)unused;
-    return memo_rows(&self->table);
-}
+static PyObject *memo_harvest(Memo *self, PyObject *args) { return memo_rows(&self->table, args); }
 
 static PyObject *memo_harvest_sources(Memo *self, PyObject *unused) {
     PyObject *found = PyList_New(0);
@@ -286,8 +297,8 @@ static PyMethodDef memo_methods[] = {
     {"held_some", (PyCFunction)memo_held_some, METH_O, NULL},
     {"carry", (PyCFunction)memo_carry_py, METH_VARARGS, NULL},
     {"retire", (PyCFunction)memo_retire, METH_O, NULL},
-    {"harvest", (PyCFunction)memo_harvest, METH_NOARGS, NULL},
-    {"harvest_some", (PyCFunction)memo_harvest_some, METH_NOARGS, NULL},
+    {"harvest", (PyCFunction)memo_harvest, METH_VARARGS, NULL},
+    {"harvest_some", (PyCFunction)memo_harvest_some, METH_VARARGS, NULL},
     {"harvest_sources", (PyCFunction)memo_harvest_sources, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL}};
 static PyGetSetDef memo_fields[] = {{"weight", (getter)memo_weight, NULL, NULL, NULL},

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "forward.h"
+#include "names.h"
 #include "networks.h"
 #include "outline.h"
 #include "refusal.h"
@@ -45,6 +46,11 @@ typedef struct {
     Py_buffer *held;
     stretches *families;
 } Networks;
+
+typedef struct {
+    PyObject_HEAD
+    names table;
+} Names;
 
 typedef struct Forward Forward;
 
@@ -82,7 +88,7 @@ struct Forward {
     outgoing out;
 };
 
-extern PyType_Spec memo_spec, drain_spec, forward_spec, outline_spec, networks_spec;
+extern PyType_Spec memo_spec, drain_spec, forward_spec, outline_spec, networks_spec, names_spec;
 
 static inline int64_t clock_us(void) {
     struct timespec at;
@@ -115,9 +121,12 @@ void forward_flush(Forward *self);
 PyObject *forward_run(Forward *self, PyObject *unused);
 PyObject *forward_hand_over(Forward *self, PyObject *question);
 
-/* What `harvest` gives of a table: (rules, question, uses, tags), counted from nought again. */
-PyObject *memo_rows(memo *table);
-PyObject *memo_some_rows(memo *table);
+/* What `harvest` gives of a table, counted from nought again; see filterd/resolve/memo.py. */
+PyObject *memo_rows(memo *table, PyObject *args);
+PyObject *memo_some_rows(memo *table, PyObject *args);
+/* Tell a `Names` or anything with its method `name` how often this one's name was used; -1 with an
+ * exception. */
+int names_tell(PyObject *to, const entry *one);
 
 /* (answers, octets used) of the frames in a stream's buffer. */
 PyObject *memo_repeat_frames(Memo *self, PyObject *args);

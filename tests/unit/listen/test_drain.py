@@ -17,6 +17,7 @@ from filterd.listen import drain
 from filterd.listen.drain_form import plain_form
 from filterd.listen.drain_python import PythonDrain
 from filterd.listen.memo_python import PythonMemo
+from filterd.metrics.seen import PythonNames
 from tests.lab.malformed import messages
 
 SOURCE = b"\0" * 10 + b"\xff\xff\x7f\0\0\1"
@@ -195,6 +196,18 @@ def test_over_a_stream_nothing_is_limited_and_nothing_mixes(bench: Bench) -> Non
     for source, transport in ((b"short", 1), (SOURCE, 4), (SOURCE, -1)):
         with pytest.raises(ValueError):
             bench.memo.repeat(header(1) + QUESTION, source, transport)
+
+
+def test_a_harvest_tells_the_names_to_whoever_keeps_them(bench: Bench) -> None:
+    bench.put()
+    for number in range(3):
+        bench.ask(header(number) + QUESTION)
+    for names in (PythonNames(), drain.open_names()):
+        bench.ask(header(7) + QUESTION)
+        rows = bench.memo.harvest(names)
+        assert [row[1] for row in rows] == [QUESTION], "what Python has put is its cache's too"
+        assert names.take() == ([(NAME, rows[0][2], 1 << 5)], 0)
+    assert bench.memo.harvest(drain.open_names()) == []
 
 
 def test_a_harvest_in_steps_brings_everything_once(bench: Bench) -> None:
