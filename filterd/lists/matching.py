@@ -13,6 +13,7 @@ import re2
 
 from filterd.lists import regex
 from filterd.lists.entry import BELOW, EXACT, Clients, Only, Rule
+from filterd.lists.expressions import Expressions
 from filterd.lists.prefilter import Prefilter
 from filterd.lists.types import TYPES
 from filterd.policy.verdict import Asker, Question
@@ -45,8 +46,7 @@ class Rules:
         self._at: dict[Name, list[int]] = {}
         self._always: list[int] = []
         self._free: list[int] = []
-        self._compiled: dict[int, re2._Regexp] = {}
-        self._options = regex.options()
+        self._texts = Expressions(lambda number: rules[number].pattern or "")
         self._pieces = Prefilter()
         for number, rule in enumerate(rules):
             self._place(number, rule)
@@ -78,14 +78,6 @@ class Rules:
         elif not self._pieces.add(number, rule.pattern):
             self._free.append(number)
 
-    def _found(self, number: int, name: Name) -> bool:
-        """Whether the expression of a rule is found in the name; compiled when first needed."""
-        compiled = self._compiled.get(number)
-        if compiled is None:
-            pattern = self._rules[number].pattern
-            compiled = self._compiled[number] = re2.compile(pattern, options=self._options)
-        return bool(compiled.search(name))
-
     def _automaton(self) -> re2.Set:
         chosen = regex.options()
         chosen.max_mem = SET_BYTES + SET_BYTES_PER_RULE * len(self._free)
@@ -108,30 +100,29 @@ class Rules:
 
     def fitting(self, name: Name) -> Iterator[Spoken]:
         """Rules whose trigger fits the name, whatever their modifiers ask for."""
+        tried: dict[int, int] = {}
         if self._at:
-            yield from self._near(name)
+            yield from self._near(name, tried)
         for number in self._always:
-            if self._rules[number].pattern is None or not self._found(number, name):
+            if self._rules[number].pattern is None or not self._texts.found((number,), name):
                 yield Spoken(number, 0)
-        for number in self._pieces.candidates(name):
-            if self._found(number, name):
-                yield Spoken(number, 0)
+        tried.update((number, 0) for number in self._pieces.candidates(name))
+        if tried:
+            yield from (Spoken(n, tried[n]) for n in self._texts.found(tried, name))
         if self._set is not None:
             for index in self._set.Match(name) or ():
                 yield Spoken(self._free[index], 0)
 
-    def _near(self, name: Name) -> Iterator[Spoken]:
-        """Rules that are kept by the name or by a name above it."""
+    def _near(self, name: Name, tried: dict[int, int]) -> Iterator[Spoken]:
+        """Rules that are kept by the name or by a name above it; those whose expression has yet to
+        be tried are added to `tried`, with the length that they pin down."""
         for above in ancestors(name):
             for number in self._at.get(above, ()):
-                if self._fits(number, name, above):
-                    yield Spoken(number, len(above) + (above == name))
-
-    def _fits(self, number: int, name: Name, above: Name) -> bool:
-        rule = self._rules[number]
-        if rule.name is None:
-            return self._found(number, name)
-        return bool(rule.flags & (EXACT if above == name else BELOW))
+                rule, length = self._rules[number], len(above) + (above == name)
+                if rule.name is None:
+                    tried[number] = length
+                elif rule.flags & (EXACT if above == name else BELOW):
+                    yield Spoken(number, length)
 
 
 def applies(rule: Rule, question: Question) -> bool:

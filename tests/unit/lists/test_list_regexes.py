@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from filterd.lists import regex
 from filterd.lists.entry import BELOW, EXACT, SUBTREE, Rule
+from filterd.lists.expressions import is_plain
 from filterd.lists.matching import Rules
 from filterd.lists.prefilter import begins, required
 from filterd.policy.verdict import Question
@@ -141,9 +142,55 @@ def test_only_what_can_match_is_compiled() -> None:
     patterns = ["^ads[0-9]*x", "track.*pixel", "track.*other", r"ads\d+"]
     rules = Rules([Rule(i, p, 0, pattern=p) for i, p in enumerate(patterns)])
     assert not list(rules.speaking(Question(Name("www.ads.track.example"), 1)))
-    assert list(rules._compiled) == [3]
+    assert rules._texts.compiled == {3}
     assert [one.number for one in rules.speaking(Question(Name("ads1x.track-pixel.vn"), 1))]
-    assert sorted(rules._compiled) == [0, 1, 3]
+    assert rules._texts.compiled == {0, 1, 3}
+
+
+CASED = st.sampled_from(
+    (
+        "A",
+        "b",
+        "[B-D]",
+        "[^A]",
+        "[^a-c]",
+        "[!-^]",
+        r"\x41",
+        r"\101",
+        r"\W",
+        r"\w",
+        "[[:upper:]]",
+        "1",
+    )
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(CASED, min_size=1, max_size=4).map("".join), st.text("abcd1-.", max_size=6))
+def test_case_makes_no_difference_where_it_is_said_to(pattern: str, name: str) -> None:
+    if is_plain(pattern) and regex.usable(pattern):
+        without = re2.search(pattern, name, options=regex.options())
+        assert bool(re2.search(pattern, name)) == bool(without)
+
+
+def test_plain_expressions() -> None:
+    assert all(map(is_plain, (r"^ads[0-9]*\.", r"(^|\.)x[a-z]{2,8}\.com$", "[^a-c.-]", r"a\d+")))
+    capitals = ("A", "[!-^]", "[+-a]", r"\x41", r"\101", r"\W", "[[:upper:]]", "[^B]", r"[^\x41]")
+    assert not any(map(is_plain, capitals))
+
+
+def test_many_expressions_of_one_name_are_told_apart() -> None:
+    """More than one automaton takes, some too heavy for any, and some of them asked again."""
+    patterns = [f"shop{at % 7}.*{'x' * at}" for at in range(120)]
+    patterns += ["shop[0-9](x{30}){30}", r"shop1\pL", "shop1(x{0,9}){9}$"]
+    rules = Rules([Rule(i, p, 0, pattern=p) for i, p in enumerate(patterns)])
+    for name in ("shop1.xxxxx.vn", "shop1." + "x" * 60 + ".vn", "shop1x.vn", "shop3shop1x"):
+        expected = {
+            i for i, p in enumerate(patterns) if re2.search(p, name, options=regex.options())
+        }
+        for _ in range(2):
+            found = {one.number for one in rules.speaking(Question(Name(name), 1))}
+            assert found == expected and found
 
 
 def test_a_bomb_costs_nothing() -> None:
