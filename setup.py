@@ -8,6 +8,7 @@ from setuptools import Extension, setup
 
 PARTS = (
     "drain",
+    "padding",
     "forward",
     "http2",
     "http2_library",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+
 from filterd.errors import WireError
+from filterd.wire import constants as c
 from filterd.wire.query import parse_query
 from filterd.wire.response import refuse
 
@@ -11,10 +14,11 @@ WITH_OPT, WITH_DO, WITH_CD, WITH_AD = 1, 2, 4, 8
 _PLAIN_SIZE, _EDNS_SIZE = 512, 1232
 
 
-def plain_form(query: bytes) -> tuple[int, bytes, int] | None:
-    """(variant, lower-case question, room for the response) of a query in its plainest form.
+def plain_form(query: bytes) -> tuple[int, bytes, int, bool] | None:
+    """(variant, lower-case question, room for the response, whether it asks for padding) of a query
+    in its plainest form.
 
-    One question, RD and at most CD and AD set, no record but an OPT without options.
+    One question, RD and at most CD and AD set, no record but an OPT, no option but one Padding.
     """
     if len(query) < 17 or query[2] != 1 or query[4:11] != b"\0\1\0\0\0\0\0":
         return None
@@ -24,14 +28,24 @@ def plain_form(query: bytes) -> tuple[int, bytes, int] | None:
     question = query[12 : end - 4].lower() + query[end - 4 : end]
     variant = (WITH_CD if query[3] & 0x10 else 0) | (WITH_AD if query[3] & 0x20 else 0)
     if query[11] == 0:
-        return (variant, question, _PLAIN_SIZE) if end == len(query) else None
+        return (variant, question, _PLAIN_SIZE, False) if end == len(query) else None
     opt = query[end:]
-    if query[11] != 1 or len(opt) != 11 or opt[:3] != b"\0\0\x29":
+    if query[11] != 1 or len(opt) < 11 or opt[:3] != b"\0\0\x29":
         return None
-    if opt[6] or opt[9:11] != b"\0\0":
+    options = opt[11:]
+    if opt[6] or opt[9:11] != len(options).to_bytes(2, "big"):
+        return None
+    if options and not _is_padding(options):
         return None
     room = min(max(int.from_bytes(opt[3:5], "big"), _PLAIN_SIZE), _EDNS_SIZE)
-    return variant | WITH_OPT | (WITH_DO if opt[7] & 0x80 else 0), question, room
+    variant |= WITH_OPT | (WITH_DO if opt[7] & 0x80 else 0)
+    return variant, question, room, bool(options)
+
+
+def _is_padding(options: bytes) -> bool:
+    return len(options) >= 4 and options[:4] == struct.pack(
+        "!HH", c.OPTION_PADDING, len(options) - 4
+    )
 
 
 def _question_end(query: bytes) -> int | None:

@@ -19,14 +19,13 @@ from filterd.listen.http_dns import Request, Response, answer, read_request
 from filterd.metrics import layout
 from filterd.resolve.memo import Memo
 from filterd.resolve.via import Via
+from filterd.wire import padding
 
 ALPN = ("h2", "http/1.1")
 REQUEST_SECONDS = 5.0
 """From a request's first octet to its answer; slower ones are dropped."""
 IDLE_SECONDS = 30.0
 TICK_SECONDS = 1.0
-PAD_BLOCK = 468
-"""Block size of padded responses (RFC 8467 §4.1)."""
 MAX_UNSENT = 262_144
 """Octets a client may leave unread before it is cut off."""
 
@@ -115,7 +114,7 @@ class Https:
             self._respond(key, asked)
             return
         device = asked.device or self._named
-        via = Via(layout.DOH, self._late, device=device, pad=PAD_BLOCK)
+        via = Via(layout.DOH, self._late, device=device, pad=padding.BLOCK)
         now = self._loop.time()
         response = None
         if self._memo is not None and device is None:

@@ -8,9 +8,11 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from filterd.listen.drain_form import plain_form
+from filterd.metrics import layout
 from filterd.metrics.seen import Names
 from filterd.resolve.memo import LINEAGE, MAX_TTLS, NO_TALLY
 from filterd.resolve.source import network_of
+from filterd.wire import padding
 
 DATAGRAM = 4096
 FRAMES_MOST = 65_536
@@ -235,16 +237,20 @@ class PythonMemo:
         form = plain_form(query) if source is not None else None
         if source is None or form is None:
             return None
-        variant, question, room = form
+        variant, question, room, padded = form
         key = (source.rules, variant | transport << 4, question)
         entry = self._find(key)
         if entry is None or entry.until_ms <= now_ms:
             return None
         if not transport and (len(entry.reply) > room or not source.spend(now_ms)):
             return None
+        padded = padded and transport in (layout.DOT, layout.DOH)
+        if padded and len(entry.reply) > DATAGRAM - 3 - padding.BLOCK:
+            return None
         self._entries.move_to_end(key)
         self._count(entry, source)
-        return _patched(entry, query, len(question), (now_ms - entry.stored_ms) // 1000)
+        reply = _patched(entry, query, len(question), (now_ms - entry.stored_ms) // 1000)
+        return padding.fill(reply) if padded else reply
 
     def count(self, place: int) -> None:
         """Add one to a counter."""

@@ -20,6 +20,7 @@ from filterd.metrics import layout
 from filterd.metrics.counters import Counters
 from filterd.resolve.memo import Memo
 from filterd.resolve.via import Via
+from filterd.wire import padding
 
 __all__ = ("StreamLimits", "StreamListener", "StreamServer")
 
@@ -28,7 +29,6 @@ _OPENED = layout.single_place("tcp_opened")
 _REFUSED = layout.single_place("tcp_refused")
 _ACCEPTS = 32
 _EMFILE_PAUSE = 0.1
-_PAD = 468
 
 
 class StreamServer:
@@ -63,7 +63,7 @@ class StreamServer:
         With `context` it begins with TLS, and `device_of` says which device that told.
         """
         keepalive = int(self.limits.idle * 10)
-        pad = _PAD if transport == layout.DOT else 0
+        pad = padding.BLOCK if transport == layout.DOT else 0
 
         def via(carrier: Carrier, send: Callable[[bytes, object], None]) -> Via:
             device = device_of(carrier.tls) if device_of is not None else None

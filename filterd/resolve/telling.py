@@ -17,7 +17,7 @@ from filterd.resolve.source import Source
 from filterd.resolve.tail import Tail
 from filterd.resolve.via import Via
 from filterd.wire import constants as c
-from filterd.wire import edns
+from filterd.wire import edns, padding
 from filterd.wire.query import Query
 from filterd.wire.response import Answer, Parts, assemble
 
@@ -58,7 +58,9 @@ class Teller:
 
     def tell(self, query: Query, source: Source, via: Via, told: Told, now: float) -> bytes:
         """The response without its id, which the caller puts in front."""
-        parts = self._parts(query, source, via, told.answer)
+        options = self._options(query, source, via)
+        answer = told.answer._replace(options=told.answer.options + options)
+        parts = assemble(query, answer, via.stream)
         self._count(query, source, via, told)
         if self.tail is not None:
             self.tail.add(query, source, told.outcome, told.category)
@@ -68,22 +70,14 @@ class Teller:
             bits = variant(query, via.transport)
             if bits is not None:
                 self._remember((bits, query.key), source, told, parts, now)
-        return parts.head + query.question + parts.tail
-
-    def _parts(self, query: Query, source: Source, via: Via, answer: Answer) -> Parts:
-        if query.edns is None or query.edns.bare:
-            return assemble(query, answer, via.stream)
-        options = answer.options + self._options(query, source, via)
-        parts = assemble(query, answer._replace(options=options), via.stream)
-        if not via.pad or not query.edns.padding:
-            return parts
-        size = 16 + len(query.question) + len(parts.tail)
-        options += edns.option(c.OPTION_PADDING, bytes(-size % via.pad))
-        return assemble(query, answer._replace(options=options), via.stream)
+        response = parts.head + query.question + parts.tail
+        if via.pad and query.edns is not None and query.edns.padding:
+            return padding.fill(b"\0\0" + response, via.pad)[2:]
+        return response
 
     def _options(self, query: Query, source: Source, via: Via) -> bytes:
         """Our side of what the client's options ask for; unknown ones are not echoed."""
-        if query.edns is None:
+        if query.edns is None or query.edns.bare:
             return b""
         out = self._cookies.option(source, query.edns.cookie)
         if via.keepalive is not None and query.edns.keepalive:

@@ -18,7 +18,7 @@ _MAX_OPTIONS = 64
 class Edns(NamedTuple):
     """The client's OPT (RFC 6891); `cookie` is its COOKIE option as sent, empty if it sent none.
 
-    `bare`: it holds no option at all.
+    `bare`: it holds no option, or one Padding and nothing else.
     """
 
     size: int
@@ -150,7 +150,8 @@ def _edns(wire: bytes, position: int, end: int) -> Edns:
     if c.OPTION_COOKIE in found and len(cookie) != 8 and not 16 <= len(cookie) <= 40:
         raise WireError(c.FORMERR, "a COOKIE of impossible length (RFC 7873 §5.2.2)")
     keepalive, padding = c.OPTION_KEEPALIVE in found, c.OPTION_PADDING in found
-    return Edns(size, version, do, cookie, keepalive, padding)
+    bare = padding and end - position == 4 + len(found[c.OPTION_PADDING])
+    return Edns(size, version, do, cookie, keepalive, padding, bare)
 
 
 def _options(wire: bytes, position: int, end: int) -> dict[int, bytes]:

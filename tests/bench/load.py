@@ -84,11 +84,12 @@ def dnsperf(
     rate: int | None = None,
     mode: str = "udp",
     passes: int = 0,
+    option: str | None = None,
 ) -> Shot:
     """Run dnsperf once, pinned to the load core; `rate` bounds it and keeps every latency.
 
-    `mode` is how it asks: udp, tcp or dot. With `passes` it ends when it has asked everything so
-    often, however long that takes.
+    `mode` is how it asks: udp, tcp or dot; `option` an EDNS option `code:hex`. With `passes` it
+    ends when it has asked everything so often, however long that takes.
     """
     command = [
         "taskset", "-c", str(LOAD_CORE), "dnsperf", "-s", "127.0.0.1", "-p", str(port),
@@ -96,6 +97,8 @@ def dnsperf(
         "-m", mode,
     ]  # fmt: skip
     command += ["-n", str(passes)] if passes else ["-l", str(seconds)]
+    if option:
+        command += ["-E", option]
     if rate:
         command += ["-Q", str(rate), "-v"]
     before, since = cpu_seconds(pids), clocks()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from tests.bench import servers
 from tests.bench.load import Shot, dnsperf, h2load
@@ -16,8 +17,11 @@ from tests.bench.servers import Running
 from tests.bench.workload import Workload
 from tests.lab.certificates import Authority, Pair
 
-MODES = ("tcp", "dot", "doh")
+MODES = ("tcp", "dot", "dot, padded", "doh")
 Ports = dict[str, int]
+_SOCKETS = ("tcp", "dot", "doh")
+_PADDING = "12:" + "00" * 80
+"""What Android's Private DNS and most others send over TLS (RFC 7830)."""
 
 _UNBOUND = """server:
   interface: 127.0.0.1@{tcp}
@@ -50,12 +54,19 @@ def _dnsdist(command: list[str], ports: Ports, pair: Pair) -> None:
 _EXTENDED = {"unbound": _unbound, "dnsdist": _dnsdist}
 
 
+class _How(TypedDict):
+    """How dnsperf asks."""
+
+    mode: str
+    option: str | None
+
+
 @contextlib.contextmanager
 def _peer(
     peer: Peer, folder: Path, work: Workload, upstream: int, pair: Pair
 ) -> Iterator[tuple[Running, Ports]]:
     folder.mkdir(parents=True, exist_ok=True)
-    ports = {mode: servers.free_port() for mode in MODES}
+    ports = {mode: servers.free_port() for mode in _SOCKETS}
     command = peer.setup(folder, work.list_file, ports["tcp"], upstream)
     _EXTENDED[peer.program](command, ports, pair)
     version = peer.installed_version() or "?"
@@ -69,7 +80,7 @@ def _filterd(
     folder: Path, work: Workload, upstream: int, pair: Pair
 ) -> Iterator[tuple[Running, Ports]]:
     folder.mkdir(parents=True, exist_ok=True)
-    ports = {mode: servers.free_port() for mode in MODES}
+    ports = {mode: servers.free_port() for mode in _SOCKETS}
     tls = {"certificate": str(pair.certificate), "key": str(pair.key)}
     listen = {
         "dot": [f"127.0.0.1:{ports['dot']}"], "doh": [f"127.0.0.1:{ports['doh']}"], "tls": tls,
@@ -80,6 +91,11 @@ def _filterd(
     listed = work.listed_sample
     with servers.serve("filterd", "this tree", command, ports["tcp"], listed) as running:
         yield running, ports
+
+
+def _how(mode: str) -> _How:
+    transport, _, padded = mode.partition(", ")
+    return {"mode": transport, "option": _PADDING if padded else None}
 
 
 def measure(
@@ -106,16 +122,17 @@ def measure(
         def shot(one: Running, port: int, mode: str, length: float) -> Shot:
             if mode == "doh":
                 return h2load(port, names, one.pids(), folder, seconds=length)
-            return dnsperf(port, work.queries["cached"], one.pids(), seconds=length, mode=mode)
+            return dnsperf(port, work.queries["cached"], one.pids(), seconds=length, **_how(mode))
 
         for one, ports in running:  # dnsdist keeps an answer for the transport that asked
             for mode in modes:
                 if mode == "doh":
                     h2load(ports[mode], names, one.pids(), folder)
                 else:
-                    dnsperf(ports[mode], work.warm, one.pids(), mode=mode, passes=2)
+                    port = ports[_how(mode)["mode"]]
+                    dnsperf(port, work.warm, one.pids(), passes=2, **_how(mode))
         for mode in [*modes] * rounds:
             for one, ports in running:
-                taken = shot(one, ports[mode], mode, seconds)
+                taken = shot(one, ports[_how(mode)["mode"]], mode, seconds)
                 found.setdefault(one.title, {}).setdefault(mode, []).append(taken)
     return found

@@ -1,12 +1,14 @@
 /* The one decision of the native path: is this exact question memoised for this source? See drain.h.
  *
  * The Python path (filterd.resolve.handler) is the specification: whatever is not the plainest form
- * of a query (one question, class IN, no option in OPT) is left to it.
+ * of a query (one question, no option in OPT but one Padding) is left to it.
  */
 #include "drain.h"
 
 #include <netinet/in.h>
 #include <string.h>
+
+#include "padding.h"
 
 enum { HEADER = 12, OPT_SIZE = 11, PLAIN_SIZE = 512, EDNS_SIZE = 1232 };
 
@@ -38,18 +40,29 @@ static size_t read_question(const uint8_t *query, size_t size, uint8_t *lower) {
     return total;
 }
 
+/* Whether RDATA of so many octets is one Padding option (RFC 7830 §3). */
+static int is_padding(const uint8_t *data, size_t size) {
+    return size >= 4 && !data[0] && data[1] == PADDING_CODE &&
+           (size_t)(data[2] << 8 | data[3]) == size - 4;
+}
+
 /* The variant and the size the client takes; -1: leave it to Python. */
-static int read_form(const uint8_t *query, size_t size, size_t question, size_t *room) {
+static int read_form(const uint8_t *query, size_t size, size_t question, asked *one) {
     const uint8_t *opt = query + HEADER + question;
     int variant = (query[3] & 0x10 ? WITH_CD : 0) | (query[3] & 0x20 ? WITH_AD : 0);
     if (query[2] != 1 || query[4] || query[5] != 1) return -1; /* a query with RD; QDCOUNT 1 */
     if (query[6] | query[7] | query[8] | query[9] | query[10]) return -1;
-    *room = PLAIN_SIZE;
+    one->room = PLAIN_SIZE;
+    one->padded = 0;
     if (!query[11]) return HEADER + question == size ? variant : -1;
-    if (query[11] != 1 || HEADER + question + OPT_SIZE != size) return -1;
-    if (opt[0] || opt[1] || opt[2] != 41 || opt[6] || opt[9] || opt[10]) return -1; /* version, options */
+    if (query[11] != 1 || HEADER + question + OPT_SIZE > size) return -1;
+    size_t options = size - HEADER - question - OPT_SIZE;
+    if (opt[0] || opt[1] || opt[2] != 41 || opt[6]) return -1; /* version */
+    if ((size_t)(opt[9] << 8 | opt[10]) != options) return -1;
+    if (options && !is_padding(opt + OPT_SIZE, options)) return -1;
+    one->padded = options != 0;
     size_t offered = opt[3] << 8 | opt[4];
-    *room = offered < PLAIN_SIZE ? PLAIN_SIZE : offered > EDNS_SIZE ? EDNS_SIZE : offered;
+    one->room = offered < PLAIN_SIZE ? PLAIN_SIZE : offered > EDNS_SIZE ? EDNS_SIZE : offered;
     return variant | WITH_OPT | (opt[7] & 0x80 ? WITH_DO : 0);
 }
 
@@ -92,7 +105,7 @@ size_t drain_answer(memo *table, asked *one, int64_t now_ms, uint8_t *out) {
     one->question_size = one->size < HEADER + 5 ? 0
         : read_question(one->query, one->size, one->question);
     if (!one->question_size) return 0;
-    one->variant = read_form(one->query, one->size, one->question_size, &one->room);
+    one->variant = read_form(one->query, one->size, one->question_size, one);
     if (one->variant < 0) return one->question_size = 0;
     one->variant |= one->transport << TRANSPORT_SHIFT;
     if (one->transport) one->room = UINT16_MAX;
@@ -105,9 +118,12 @@ size_t drain_answer(memo *table, asked *one, int64_t now_ms, uint8_t *out) {
         if (!like) return one->expired = found, 0;
         found = like;
     }
+    int filled = one->padded && one->transport >= PADDED_FROM;
     if (found->reply_size > one->room) return 0;
+    if (filled && found->reply_size > DRAIN_DATAGRAM - PADDING_MOST) return 0;
     if (!one->transport && !source_spend(one->from, now_ms)) return 0;
-    return repeat(table, found, one, now_ms, out);
+    size_t size = repeat(table, found, one, now_ms, out);
+    return filled ? padding_fill(out, size) : size;
 }
 
 void drain_address(const struct sockaddr_storage *from, uint8_t *address) {

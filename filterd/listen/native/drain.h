@@ -13,6 +13,9 @@ enum {
 };
 
 /* Variants of a response: what of the query besides its question shows in it; above, how it came. */
+/* From this way in on responses are filled up for who asks: DoT, DoH (metrics.layout). */
+enum { PADDED_FROM = 2 };
+
 enum { WITH_OPT = 1, WITH_DO = 2, WITH_CD = 4, WITH_AD = 8, TRANSPORT_SHIFT = 4 };
 
 /* A client's query; below the line what drain_answer reads in it. */
@@ -22,7 +25,7 @@ typedef struct {
     uint8_t address[16];
     int transport; /* 0: UDP; a stream has room for everything and no rate */
     size_t question_size, room; /* 0: not in the plainest form */
-    int variant;
+    int variant, padded; /* padded: it asks for padding */
     source *from;   /* NULL: not placed */
     entry *expired; /* what the memo knows, if that is too old; holds until the memo is changed */
     uint8_t question[MEMO_QUESTION + 8];

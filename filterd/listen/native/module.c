@@ -20,7 +20,7 @@ static PyObject *read_reply(PyObject *module, PyObject *args) {
                          (int)found.marks, found.cookie, (Py_ssize_t)found.cookie_size);
 }
 
-enum { VERSION = 11 }; /* of what Python may expect in here: a build that was left over is not used */
+enum { VERSION = 12 }; /* of what Python may expect in here: a build that was left over is not used */
 
 static int module_exec(PyObject *module) {
     if (PyModule_AddIntConstant(module, "VERSION", VERSION)) return -1;

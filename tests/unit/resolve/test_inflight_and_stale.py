@@ -317,6 +317,9 @@ async def test_padding_clients_are_padded_to_468() -> None:
         via = bench.via(layout.DOT, pad=468)
         size = len(await bench.wire(query.to_wire(), PUPIL, via))
         assert (size % 468 == 0) == padded
+        repeated = bench.memo.repeat(query.to_wire(), PUPIL, layout.DOT)
+        assert repeated is not None, "who pads is answered from the memo as well"
+        assert len(repeated) == size
 
 
 @pytest.mark.parametrize("error", [UpstreamError("bogus", 6), UpstreamError("late", 23)])

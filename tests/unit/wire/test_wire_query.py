@@ -54,6 +54,14 @@ def test_edns_is_read_and_unknown_options_are_passed_over() -> None:
     )
 
 
+def test_one_padding_alone_asks_for_nothing_else() -> None:
+    padded = b"\0\x0c\0\3\0\0\0"
+    for options, bare in ((padded, True), (b"\0\x0c\0\0", True), (padded * 2, False)):
+        edns = parse_query(with_additional(opt(options))).edns
+        assert edns is not None
+        assert (edns.padding, edns.bare) == (True, bare)
+
+
 @pytest.mark.parametrize(
     ("wire", "rcode"),
     [
