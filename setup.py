@@ -53,7 +53,7 @@ setup(
             "filterd.lists._native",
             sources=[
                 f"filterd/lists/native/{name}.c"
-                for name in ("module", "numbering", "sorting", "turning")
+                for name in ("claiming", "module", "numbering", "sorting", "turning")
             ],
             depends=["filterd/lists/native/columns.h"],
             extra_compile_args=FLAGS,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import compress
+from typing import NamedTuple
 
 from filterd.lists.parsed import FIRST_HALF, Column
 
@@ -17,7 +18,7 @@ try:
 except ImportError:  # built without a C compiler
     COMPILED = False
 else:
-    COMPILED = getattr(_native, "VERSION", 0) == 1
+    COMPILED = getattr(_native, "VERSION", 0) == 2
 
 
 def turned(names: bytes, line: int) -> tuple[Column, Column]:
@@ -67,3 +68,35 @@ def numbers(texts: Iterable[bytes], probes: Iterable[tuple[int, int]]) -> array[
     except (ValueError, OverflowError):  # a key that is none, or more than sixteen million
         return None
     return found if all(found[place] == number for place, number in probes) else None
+
+
+class Claim(NamedTuple):
+    """Key ids and the line of each."""
+
+    ids: array[int]
+    lines: array[int]
+
+
+def claim(wanted: Claim, sets: array[int], lines: array[int], number: int) -> Claim:
+    """Give the keys that are in no set (0) yet set `number` and their line; those that are left:
+    in a set before, or more than once in `wanted`.
+
+    IndexError when there is no such key.
+    """
+    if not COMPILED:
+        return claim_python(wanted, sets, lines, number)
+    rest = memoryview(_native.claim(wanted.ids, wanted.lines, sets, lines, number)).cast("I")
+    ids, their = (array("I", map(column.__getitem__, rest)) for column in wanted)
+    return Claim(ids, their)
+
+
+def claim_python(wanted: Claim, sets: array[int], lines: array[int], number: int) -> Claim:
+    """The specification of `claim`."""
+    rest = Claim(array("I"), array("I"))
+    for at, line in zip(*wanted, strict=True):
+        if sets[at]:
+            rest.ids.append(at)
+            rest.lines.append(line)
+        else:
+            sets[at], lines[at] = number, line
+    return rest

@@ -28,6 +28,9 @@ SILENT = 0
 PROBED = 997
 """Of so many keys one is looked up, to see that the library numbers them as we know it to."""
 
+PIECE = 1 << 16
+"""So many keys that other lists have too are put together with these at a time."""
+
 Pair = tuple[int, int]
 """A list's number and the flags of its entry."""
 
@@ -78,13 +81,13 @@ Skip = Callable[[int, int], frozenset[bytes]]
 
 def build(half: int, lists: Sequence[Parsed], skip: Skip) -> Shard:
     """One half of an index over `lists` (their position is their number)."""
+    mine = _Mine(half, lists, skip)
     probes: list[tuple[int, bytes]] = []
-    pieces = _probed(_pieces(lists, half, skip), probes)
+    pieces = _probed(mine.pieces(), probes)
     trie = marisa_trie.BinaryTrie(chain.from_iterable(piece.keys for piece in pieces))
     shard = Shard(trie, array("I", bytes(4 * len(trie))), array("I", bytes(4 * len(trie))))
-    said = ((place, trie[key]) for place, key in probes)
-    numbers = columns.numbers(_texts(lists, half, skip), said)
-    _assign(shard, _pieces(lists, half, skip), numbers)
+    numbers = columns.numbers(mine.texts(), ((place, trie[key]) for place, key in probes))
+    _assign(shard, mine.asked(trie) if numbers is None else mine.numbered(numbers))
     return shard
 
 
@@ -97,22 +100,61 @@ class _Piece:
     lines: array[int]
 
 
-def _pieces(lists: Sequence[Parsed], half: int, skip: Skip) -> Iterator[_Piece]:
-    for number, parsed in enumerate(lists):
-        for (flags, theirs), group in parsed.groups.items():
-            if theirs != half:
-                continue
-            yield from _pieces_of(group, (number, flags), skip)
+_Numbered = tuple[Pair, "array[int]", "array[int]"]
+"""Key ids of one list that have the same flags, and their lines."""
 
 
-def _pieces_of(group: Group, pair: Pair, skip: Skip) -> Iterator[_Piece]:
-    gone = skip(*pair)
-    for keys, lines in group.pairs():
-        if gone:
-            chosen = [key not in gone for key in keys]
-            keys = list(compress(keys, chosen))
-            lines = array("I", compress(lines, chosen))
-        yield _Piece(pair, keys, lines)
+@dataclass(frozen=True, slots=True)
+class _Mine:
+    """What lists say about the names of one half, always in the same order."""
+
+    half: int
+    lists: Sequence[Parsed]
+    skip: Skip
+
+    def _groups(self) -> Iterator[tuple[Pair, Group]]:
+        for number, parsed in enumerate(self.lists):
+            for (flags, half), group in parsed.groups.items():
+                if half == self.half:
+                    yield (number, flags), group
+
+    def _pieces_of(self, pair: Pair, group: Group) -> Iterator[_Piece]:
+        gone = self.skip(*pair)
+        for keys, lines in group.pairs():
+            if gone:
+                chosen = [key not in gone for key in keys]
+                keys = list(compress(keys, chosen))
+                lines = array("I", compress(lines, chosen))
+            yield _Piece(pair, keys, lines)
+
+    def pieces(self) -> Iterator[_Piece]:
+        """All keys."""
+        for pair, group in self._groups():
+            yield from self._pieces_of(pair, group)
+
+    def texts(self) -> Iterator[bytes]:
+        """All keys, joined by line feeds."""
+        for pair, group in self._groups():
+            if self.skip(*pair):
+                yield from (b"\n".join(piece.keys) for piece in self._pieces_of(pair, group))
+            else:
+                yield from group.keys
+
+    def numbered(self, numbers: array[int]) -> Iterator[_Numbered]:
+        """The ids of all keys, which are `numbers`."""
+        at = 0
+        for pair, group in self._groups():
+            lines = group.lines
+            if self.skip(*pair):
+                pieces = self._pieces_of(pair, group)
+                lines = array("I", chain.from_iterable(piece.lines for piece in pieces))
+            yield pair, numbers[at : at + len(lines)], lines
+            at += len(lines)
+
+    def asked(self, trie: marisa_trie.BinaryTrie) -> Iterator[_Numbered]:
+        """The ids of all keys, each asked of the trie."""
+        for piece in self.pieces():
+            yield piece.pair, array("I", map(trie.__getitem__, piece.keys)), piece.lines
 
 
 def _probed(pieces: Iterable[_Piece], probes: list[tuple[int, bytes]]) -> Iterator[_Piece]:
@@ -122,19 +164,6 @@ def _probed(pieces: Iterable[_Piece], probes: list[tuple[int, bytes]]) -> Iterat
         probes += ((before + at, piece.keys[at]) for at in range(0, len(piece.keys), PROBED))
         before += len(piece.keys)
         yield piece
-
-
-def _texts(lists: Sequence[Parsed], half: int, skip: Skip) -> Iterator[bytes]:
-    """The keys of `_pieces`, joined by line feeds."""
-    for number, parsed in enumerate(lists):
-        for (flags, theirs), group in parsed.groups.items():
-            if theirs != half:
-                continue
-            if skip(number, flags):
-                only = _pieces_of(group, (number, flags), skip)
-                yield from (b"\n".join(piece.keys) for piece in only)
-            else:
-                yield from group.keys
 
 
 class _Joined(dict[int, int]):
@@ -154,21 +183,17 @@ class _Joined(dict[int, int]):
         return self[before]
 
 
-def _assign(shard: Shard, pieces: Iterable[_Piece], ids: array[int] | None) -> None:
-    """Give every key its set of (list, flags) and its line; the first list has the line table.
-
-    `ids`: the key ids of all pieces, if they are known."""
+def _assign(shard: Shard, found: Iterable[_Numbered]) -> None:
+    """Give every key its set of (list, flags) and its line; the first list has the line table."""
     numbers: dict[tuple[Pair, ...], int] = {(): SILENT}
     tables: dict[Pair, _Joined] = {}
-    at = 0
-    for piece in pieces:
-        joined = tables.get(piece.pair)
+    for pair, ids, lines in found:
+        joined = tables.get(pair)
         if joined is None:
-            joined = tables[piece.pair] = _Joined(shard, numbers, piece.pair)
-        mine = ids and ids[at : at + len(piece.keys)]
-        mine = mine or array("I", map(shard.trie.__getitem__, piece.keys))
-        _take(shard, mine, piece.lines, joined)
-        at += len(piece.keys)
+            joined = tables[pair] = _Joined(shard, numbers, pair)
+        rest = columns.claim(columns.Claim(ids, lines), shard.sets, shard.lines, joined[SILENT])
+        for at in range(0, len(rest.ids), PIECE):
+            _take(shard, rest.ids[at : at + PIECE], rest.lines[at : at + PIECE], joined)
 
 
 def _take(shard: Shard, ids: array[int], lines: array[int], joined: _Joined) -> None:

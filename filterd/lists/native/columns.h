@@ -29,4 +29,7 @@ int keys_number(const key *sorted, uint32_t count, uint32_t *numbers);
 /* turned(names, line) -> (keys, lines) of the first half, then of the second. */
 PyObject *columns_turned(PyObject *module, PyObject *args);
 
+/* claim(ids, lines, sets, to, number) -> places of the ids that have a set already. */
+PyObject *columns_claim(PyObject *module, PyObject *args);
+
 #endif

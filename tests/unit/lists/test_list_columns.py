@@ -4,6 +4,7 @@ that writes the index."""
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 
 import marisa_trie
 import pytest
@@ -60,6 +61,25 @@ def test_numbers_that_the_library_does_not_give_are_not_used() -> None:
     assert columns.numbers([b"a.\nb."], [(0, 0), (1, 1)]) is not None
     assert columns.numbers([b"a.\nb."], [(0, 0), (1, 0)]) is None
     assert columns.numbers([b"a.\nb\0."], []) is None
+
+
+@needs_native
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 99)), max_size=30), st.integers(1, 5))
+def test_what_no_list_had_before_is_claimed_alike(
+    wanted: list[tuple[int, int]], number: int
+) -> None:
+    asked = columns.Claim(array("I", [i for i, _ in wanted]), array("I", [n for _, n in wanted]))
+    tables = [array("I", [0, 7] * 5), array("I", [1] * 10)]
+    copies = [array("I", each) for each in tables]
+    rest = columns.claim(asked, *tables, number)
+    assert (rest, tables) == (columns.claim_python(asked, *copies, number), copies)
+
+
+@pytest.mark.parametrize("claim", [columns.claim, columns.claim_python])
+def test_a_key_that_is_not_there_is_refused(claim: Callable[..., object]) -> None:
+    asked = columns.Claim(array("I", [3]), array("I", [1]))
+    with pytest.raises(IndexError):
+        claim(asked, array("I", [0, 0]), array("I", [0, 0]), 1)
 
 
 def test_an_index_is_the_same_without_a_c_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
