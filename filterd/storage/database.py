@@ -22,6 +22,7 @@ _SETUP = (
     "PRAGMA foreign_keys=ON",
     f"PRAGMA busy_timeout={_BUSY_MS}",
     "PRAGMA trusted_schema=OFF",
+    "PRAGMA cache_size=-512",  # KiB; 2,000 as it comes, and a backup fills all of it for good
 )
 Value = str | int | float | bytes | None
 Row = Mapping[str, Any]
