@@ -93,22 +93,26 @@ class Serving:
         self.held: list[tuple[bytes, Any]] = []
 
     def take(self) -> None:
-        """Answer what waits in the socket."""
+        """Answer what waits in the socket; what cannot be read is not answered."""
         with contextlib.suppress(BlockingIOError):
             for _ in range(500):
                 query, peer = self.sock.recvfrom(4096)
-                label = query[13 : 13 + query[12]].lower()
-                kind = next((each for each in _KINDS if label.startswith(each)), b"other")
-                self.counts[kind.decode()] += 1
-                if kind == b"held":
-                    self.held.append((_reply(query, _TEXT, 1, 0), peer))
-                elif kind == b"referral":
-                    self.sock.sendto(_reply(query, _REFERRAL, 0, 34), peer)
-                elif kind == b"other":
-                    is_a = query[query.index(b"\0", 12) + 1 :][:2] == b"\0\1"
-                    record = b"\xc0\x0c\0\1\0\1" + struct.pack("!IH4B", 300, 4, 192, 0, 2, 1)
-                    reply = _reply(query, record, 1, 0) if is_a else _reply(query, b"", 0, 0)
-                    self.sock.sendto(reply, peer)
+                with contextlib.suppress(ValueError, IndexError):
+                    self._answer(query, peer)
+
+    def _answer(self, query: bytes, peer: Any) -> None:
+        label = query[13 : 13 + query[12]].lower()
+        kind = next((each for each in _KINDS if label.startswith(each)), b"other")
+        self.counts[kind.decode()] += 1
+        if kind == b"held":
+            self.held.append((_reply(query, _TEXT, 1, 0), peer))
+        elif kind == b"referral":
+            self.sock.sendto(_reply(query, _REFERRAL, 0, 34), peer)
+        elif kind == b"other":
+            is_a = query[query.index(b"\0", 12) + 1 :][:2] == b"\0\1"
+            record = b"\xc0\x0c\0\1\0\1" + struct.pack("!IH4B", 300, 4, 192, 0, 2, 1)
+            reply = _reply(query, record, 1, 0) if is_a else _reply(query, b"", 0, 0)
+            self.sock.sendto(reply, peer)
 
     def release(self) -> int:
         held, self.held = self.held, []
