@@ -27,7 +27,7 @@ else:
 Waiting = tuple[bytes, bytes, bytes]
 """A query for the handler: (datagram, 16-octet source with IPv4 mapped, token to answer with)."""
 Columns = tuple["memoryview[int]", "memoryview[int]", "memoryview[int]"]
-Half = tuple[memoryview, memoryview, bool]
+Half = tuple[memoryview, memoryview, int]
 """Names of an index file as `lists.index.Half`."""
 Stretches = tuple[Columns, Columns]
 """The address lists of a table, IPv4 and IPv6: see `lists.addresses.Stretches`."""

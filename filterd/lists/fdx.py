@@ -23,7 +23,9 @@ from typing import IO, Any
 from filterd.errors import ListError
 
 MAGIC = b"FILTERDX"
-VERSION = 4
+VERSION = 5
+_READ = (4, VERSION)
+"""What can be read; 4 has no numbers of one octet."""
 _FIXED = struct.Struct("<8sIIIIQ")
 _PIECE = 1 << 20
 RECOMPILE = "run: filterd lists compile"
@@ -135,7 +137,7 @@ def _head(view: memoryview, path: Path) -> tuple[dict[str, Any], int]:
     magic, version, length, crc, head_crc, total = _FIXED.unpack_from(view)
     if magic != MAGIC:
         raise ListError(f"{path} is not a list index: {RECOMPILE}")
-    if version != VERSION:
+    if version not in _READ:
         raise OldFormat(
             f"{path} has index format {version}, this filterd reads {VERSION}: {RECOMPILE}"
         )

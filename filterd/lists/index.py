@@ -49,11 +49,17 @@ class Table(Protocol):
 
 class Half(NamedTuple):
     """Views of one half of the file's names: the trie, and for each key id the number of its set of
-    (list, flags), 0: silent; `wide`: 4 octets a number, else 2."""
+    (list, flags), 0: silent; `width`: octets of a number."""
 
     trie: memoryview
     sets: memoryview
-    wide: bool
+    width: int
+
+
+def _numbers(octets: memoryview, width: int) -> memoryview[int]:
+    if width == 1:
+        return octets.cast("B")
+    return octets.cast("H") if width == 2 else octets.cast("I")
 
 
 class _Half:
@@ -75,9 +81,10 @@ class _Half:
             for pairs in mapped.head["pairs"][name]
         ]
         sets = mapped.sections[f"{name}.sets"]
-        self.parts = Half(mapped.sections[f"{name}.trie"], sets, len(self.pairs) > 0xFFFF)
-        self._sets: memoryview[int] = sets.cast("I") if len(self.pairs) > 0xFFFF else sets.cast("H")
         self._lines = mapped.sections[f"{name}.lines"].cast("I")
+        width = len(sets) // (len(self._lines) or 1) or 1
+        self.parts = Half(mapped.sections[f"{name}.trie"], sets, width)
+        self._sets: memoryview[int] = _numbers(sets, width)
         more = mapped.sections[f"{name}.more"].cast("I")
         rows = len(more) // 3
         self._more_ids = more[:rows]

@@ -65,11 +65,11 @@ class Shard:
 
     def write(self, folder: Path, name: str) -> dict[str, Path]:
         """Section files, named `<name>.<section>`."""
-        wide = len(self.pairs) > 0xFFFF
         parts = {part: folder / f"{name}.{part}" for part in ("trie", "sets", "lines", "more")}
         self.trie.save(str(parts["trie"]))
-        narrow = self.sets if wide else array("H", self.sets)
-        parts["sets"].write_bytes(narrow.tobytes())
+        most = len(self.pairs)  # a byte more for each of five million names is memory of every box
+        kind = "B" if most <= 0x100 else "H" if most <= 0x10000 else "I"
+        parts["sets"].write_bytes(array(kind, self.sets).tobytes())
         parts["lines"].write_bytes(self.lines.tobytes())
         parts["more"].write_bytes(self.more.sorted())
         return {f"{name}.{part}": path for part, path in parts.items()}

@@ -110,7 +110,8 @@ int outline_leaves(const outline *self, const uint8_t *name, size_t size) {
 
 static uint32_t set_of(const outline_half *half, uint32_t id) {
     if (id >= half->set_count) return 0;
-    return half->wide ? ((const uint32_t *)half->sets)[id] : ((const uint16_t *)half->sets)[id];
+    if (half->width == 1) return ((const uint8_t *)half->sets)[id];
+    return half->width == 2 ? ((const uint16_t *)half->sets)[id] : ((const uint32_t *)half->sets)[id];
 }
 
 int outline_of(const outline *self, const uint8_t *name, size_t size, uint8_t *out) {

@@ -15,7 +15,7 @@ typedef struct {
     trie names;
     const void *sets; /* for each name the number of its set of lists and scopes; 0: says nothing */
     size_t set_count;
-    int wide; /* 4 octets a number, else 2 */
+    int width; /* octets of a number: 1, 2 or 4 */
 } outline_half;
 
 typedef struct {

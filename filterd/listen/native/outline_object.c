@@ -1,17 +1,17 @@
 /* Python's view of the outline: `Outline`. The contract is in filterd/listen/drain.py. */
 #include "objects.h"
 
-static int read_half(Outline *self, int at, PyObject *names, PyObject *sets, int wide) {
+static int read_half(Outline *self, int at, PyObject *names, PyObject *sets, int width) {
     outline_half *half = &self->table.halves[at];
     Py_buffer *held = &self->held[2 * at];
     if (PyObject_GetBuffer(names, held, PyBUF_SIMPLE)) return -1;
     if (PyObject_GetBuffer(sets, held + 1, PyBUF_SIMPLE)) return -1;
     if (!trie_open(&half->names, held->buf, held->len) ||
-        (held[1].len && (uintptr_t)held[1].buf % 4))
+        (held[1].len && (uintptr_t)held[1].buf % 4) || (width != 1 && width != 2 && width != 4))
         return PyErr_SetString(PyExc_ValueError, "no table of names that can be read here"), -1;
     half->sets = held[1].buf;
-    half->wide = wide;
-    half->set_count = held[1].len / (wide ? 4 : 2);
+    half->width = width;
+    half->set_count = held[1].len / width;
     return 0;
 }
 
@@ -33,14 +33,14 @@ static int read_texts(Outline *self, PyObject *from, Py_ssize_t least, Py_ssize_
 static int outline_init(Outline *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"first", "second", "touched", "pieces", NULL};
     PyObject *tables[4], *touched, *pieces;
-    int wide[2];
+    int width[2];
     if (self->table.touched) return PyErr_SetString(PyExc_RuntimeError, "already made"), -1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "(OOp)(OOp)O!O!", names, &tables[0], &tables[1],
-                                     &wide[0], &tables[2], &tables[3], &wide[1], &PyList_Type,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "(OOi)(OOi)O!O!", names, &tables[0], &tables[1],
+                                     &width[0], &tables[2], &tables[3], &width[1], &PyList_Type,
                                      &touched, &PyList_Type, &pieces))
         return -1;
     for (int at = 0; at < OUTLINE_HALVES; at++)
-        if (read_half(self, at, tables[2 * at], tables[2 * at + 1], wide[at])) return -1;
+        if (read_half(self, at, tables[2 * at], tables[2 * at + 1], width[at])) return -1;
     if (!outline_reserve(&self->table, PyList_GET_SIZE(touched), PyList_GET_SIZE(pieces)))
         return PyErr_NoMemory(), -1;
     return read_texts(self, touched, 1, 253, outline_touch) ||

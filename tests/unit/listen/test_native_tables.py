@@ -36,11 +36,12 @@ class Tables:
             keys[half_of(key_of(name))].append(key_of(name))
         self.tries = [marisa_trie.BinaryTrie(each) for each in keys]
         self.files = [_aligned(_saved(trie)) for trie in self.tries]
-        self.sets = [array("I", range(1, len(trie) + 1)) for trie in self.tries]
+        kind = "B" if len(names) < 250 else "I"
+        self.sets = [array(kind, range(1, len(trie) + 1)) for trie in self.tries]
 
-    def halves(self, at: int) -> tuple[object, object, bool]:
+    def halves(self, at: int) -> tuple[object, object, int]:
         """A half as the native part takes it."""
-        return self.files[at], self.sets[at], True
+        return self.files[at], self.sets[at], self.sets[at].itemsize
 
     def native(self) -> _native.Outline:
         """The native reader of them; nothing is touched."""

@@ -14,7 +14,7 @@ from filterd.lists import bulk, fdx, parsed_file, reader
 from filterd.lists.builder import build
 from filterd.lists.canary import canary_lists
 from filterd.lists.formats import FORMATS, Options, parse
-from filterd.lists.index import Index, open_index
+from filterd.lists.index import Index, file_table, open_index
 from filterd.lists.memory import Loaded, MemoryTable
 from filterd.lists.parsed import Parsed, gather
 from filterd.lists.precedence import ListMeta
@@ -136,6 +136,27 @@ def test_the_file_says_what_memory_says(
         for qtype in (1, 28):
             asked = Question(Name(name), qtype, asker)
             assert same(compiled.listings(asked), memory.listings(asked)), name
+
+
+@pytest.mark.parametrize(("count", "width"), [(200, 1), (700, 2)], ids=["octets", "pairs"])
+def test_who_lists_a_name_takes_no_more_room_than_it_must(
+    tmp_path: Path, count: int, width: int
+) -> None:
+    """Every name in lists of its own: the file tells of each the same, however wide its numbers,
+    and whether this version wrote it or the one that knew no numbers of one octet."""
+    texts = ["\n".join(f"n{n}.example" for n in range(1, count) if n >> j & 1) for j in range(10)]
+    path = tmp_path / "index.fdx"
+    lists = [load(text, "domains", number, f"c{number}") for number, text in enumerate(texts)]
+    build(lists, Protection(), lambda _list, _why: True, path)
+    for version in (5, 4):
+        raw = bytearray(path.read_bytes())
+        raw[8] = version
+        path.write_bytes(bytes(raw))
+        index = open_index(path)
+        assert file_table(index).halves[1].width == width
+        for number in range(1, count, 7):
+            found = index.listings(Question(Name(f"n{number}.example"), 1))
+            assert {int(one.list[1:]) for one in found} == {j for j in range(10) if number >> j & 1}
 
 
 @settings(
