@@ -35,6 +35,7 @@ MORE = (
     "names_object",
     "networks_object",
     "outline_object",
+    "rows",
 )
 
 FLAGS = [

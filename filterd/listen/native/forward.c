@@ -33,6 +33,8 @@ void forward_close(forward *self) {
     for (unsigned at = 0; at < LANES; at++)
         while (self->lanes[at].live) port_close(self->lanes[at].ports[0], &self->dead);
     bury(self);
+    for (pending *one = self->spare, *next; one; one = next) next = one->next, free(one);
+    self->spare = NULL;
     memo_close(&self->answers);
     if (self->timer >= 0) close(self->timer);
     if (self->epoll >= 0) close(self->epoll);
@@ -107,7 +109,7 @@ void forward_forget(forward *self, pending *one) {
     *one->back = one->next;
     if (one->next) one->next->back = one->back;
     self->count--;
-    free(one);
+    pending_free(self, one);
 }
 
 /* Hand it over: what another upstream still says is not waited for, Python asks it again. */

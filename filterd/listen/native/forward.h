@@ -15,6 +15,7 @@
 
 enum {
     FORWARD_PENDING = 4096, /* questions under way here; more are Python's */
+    FORWARD_SPARES = 512,
     FORWARD_CROWD = 500,    /* beyond it a source may have FORWARD_SHARE waiting */
     FORWARD_SHARE = 100,
     FORWARD_AT_ONCE = 2,    /* upstreams asked at the same time */
@@ -55,6 +56,7 @@ typedef struct pending {
     } flights[FORWARD_AT_ONCE];
     uint16_t question_size, query_size;
     uint8_t adopted, lied, at_once;
+    uint8_t held; /* an older answer to it is kept */
     uint8_t question[MEMO_QUESTION + 8]; /* in lower case */
     uint8_t query[FORWARD_QUERY];        /* as sent, with its case */
 } pending;
@@ -78,6 +80,8 @@ typedef struct forward {
     pending *all, *by_question[FORWARD_PENDING];
     unsigned count;
     port *dead;
+    pending *spare; /* to be used again, `spares` of them */
+    unsigned spares;
     waiter *unfit; /* answered, but too long for their datagram: for the handler */
     uint64_t noted[2][FORWARD_NOTED / 64]; /* see forward_note */
     unsigned notes, newer;
@@ -94,6 +98,7 @@ void forward_close(forward *self);
 pending *forward_find(forward *self, const uint8_t *question, size_t size);
 /* Send a new question; NULL when nothing can be sent. */
 pending *forward_start(forward *self, const uint8_t *question, size_t size, int64_t now_us);
+void pending_free(forward *self, pending *one);
 /* Send what was started: after each batch of questions. */
 void forward_depart(forward *self);
 /* Whether the timer runs: while anything is under way or open. */

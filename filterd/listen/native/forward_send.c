@@ -1,5 +1,6 @@
 /* Sending a question for native forwarding: id, port, letter case and cookie as in upstream.udp. */
 #define _GNU_SOURCE
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -89,22 +90,40 @@ static void chain(forward *self, pending *one, const uint8_t *question) {
     self->count++;
 }
 
+/* An empty one: all but the octets, which are written before they are read. */
+static pending *pending_make(forward *self) {
+    pending *one = self->spare;
+    if (!one) return calloc(1, sizeof *one);
+    self->spare = one->next;
+    self->spares--;
+    memset(one, 0, offsetof(pending, question));
+    return one;
+}
+
+void pending_free(forward *self, pending *one) {
+    if (self->spares == FORWARD_SPARES) return free(one);
+    one->next = self->spare;
+    self->spare = one;
+    self->spares++;
+}
+
 pending *forward_start(forward *self, const uint8_t *question, size_t size, int64_t now_us) {
     int64_t now_ms = now_us / 1000, patience = 0;
-    pending *one = self->count < FORWARD_PENDING ? calloc(1, sizeof *one) : NULL;
+    pending *one = self->count < FORWARD_PENDING ? pending_make(self) : NULL;
     if (!one) return NULL;
     int mixed = 1;
     for (unsigned at = 0; at < self->at_once; at++) mixed &= self->order[at]->keeps_case;
-    if (!build(self, one, question, size, mixed)) return free(one), NULL;
+    if (!build(self, one, question, size, mixed)) return pending_free(self, one), NULL;
     for (unsigned at = 0; at < self->at_once; at++) {
         if (!send_to(self, one, self->order[at], at, now_ms)) continue;
         one->at_once++;
         if (self->order[at]->patience_ms > patience) patience = self->order[at]->patience_ms;
     }
-    if (!one->at_once) return free(one), NULL;
+    if (!one->at_once) return pending_free(self, one), NULL;
     one->sent_us = now_us;
     one->due_ms = now_ms + patience;
     chain(self, one, question);
+    one->held = memo_get(&self->answers, 0, 0, question, size) != NULL;
     forward_ticking(self, 1);
     return one;
 }

@@ -267,7 +267,8 @@ void forward_landed(forward *flow, pending *one, const answer *found, int64_t no
     }
     self->memo->table.counters[flow->at.misses] += head.hits;
     if (head.hits) self->memo->table.counters[flow->at.joined] += head.hits - 1;
-    memo_put(&flow->answers, &head, one->question, found->body);
+    if (one->held) memo_put(&flow->answers, &head, one->question, found->body);
+    else memo_put_new(&flow->answers, &head, one->hash, one->question, found->body);
     waiter *waiting = one->waiting;
     one->waiting = NULL;
     while (waiting) {

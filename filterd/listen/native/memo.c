@@ -27,7 +27,7 @@ int memo_open(memo *table, size_t limit_bytes, uint64_t seed) {
     table->limit_bytes = limit_bytes;
     table->seed = seed;
     table->bucket_count = 1024;
-    while (table->bucket_count < limit_bytes / 512) table->bucket_count *= 2;
+    while (table->bucket_count < limit_bytes / 256) table->bucket_count *= 2;
     table->buckets = calloc(table->bucket_count, sizeof *table->buckets);
     table->sources = calloc(SOURCE_SLOTS, sizeof *table->sources);
     table->networks = calloc(NETWORK_SLOTS, sizeof *table->networks);
@@ -114,27 +114,26 @@ static void make_room(memo *table, size_t wanted) {
 /* Store a response; `head` has everything but the links. Returns 0 when memory is refused. */
 int memo_put(memo *table, const entry *head, const uint8_t *question, const uint8_t *reply) {
     uint64_t hash = memo_hash(table, head->rules, head->variant, question, head->question_size);
-    entry **at = place(table, hash, head, question), *one;
-    uint32_t hits = head->hits;
-    uint64_t clients = head->clients;
-    uint8_t again = head->again;
+    entry **at = place(table, hash, head, question);
+    entry like = *head;
     if (*at) {
-        if ((*at)->hits && !(*at)->again) again = 0;
-        hits += (*at)->hits;
-        clients |= (*at)->clients;
+        if ((*at)->hits && !(*at)->again) like.again = 0;
+        like.hits += (*at)->hits;
+        like.clients |= (*at)->clients;
         memo_take_out(table, at);
     }
+    return memo_put_new(table, &like, hash, question, reply);
+}
+
+int memo_put_new(memo *table, const entry *head, uint64_t hash, const uint8_t *question,
+                 const uint8_t *reply) {
     make_room(table, size_of(head));
-    one = malloc(size_of(head));
+    entry *one = malloc(size_of(head)), **at = &table->buckets[hash & (table->bucket_count - 1)];
     if (!one) return 0;
     *one = *head;
     memcpy(one->bytes, question, head->question_size);
     memcpy(one->bytes + head->question_size, reply, head->reply_size);
     one->hash = hash;
-    one->again = again;
-    one->hits = hits;
-    one->clients = clients;
-    at = &table->buckets[hash & (table->bucket_count - 1)];
     one->next = *at;
     *at = one;
     table->bytes += size_of(one);

@@ -84,6 +84,9 @@ uint64_t memo_hash_of(uint64_t seed, const uint8_t *bytes, size_t size);
 uint64_t memo_hash(const memo *table, uint32_t rules, uint8_t variant, const uint8_t *question,
                    size_t size);
 int memo_put(memo *table, const entry *head, const uint8_t *question, const uint8_t *reply);
+/* The same of what is known not to be held; `hash` is `memo_hash` of it. */
+int memo_put_new(memo *table, const entry *head, uint64_t hash, const uint8_t *question,
+                 const uint8_t *reply);
 unsigned memo_carry(memo *table, uint32_t from, uint32_t to, const uint8_t *question, size_t size,
                     int64_t since_ms, int64_t until_ms);
 int memo_over(const memo *table, const entry *one);

@@ -124,6 +124,8 @@ PyObject *forward_hand_over(Forward *self, PyObject *question);
 /* What `harvest` gives of a table, counted from nought again; see filterd/resolve/memo.py. */
 PyObject *memo_rows(memo *table, PyObject *args);
 PyObject *memo_some_rows(memo *table, PyObject *args);
+/* What `held_some` gives. */
+PyObject *memo_held_rows(memo *table, const outline *names);
 /* Tell a `Names` or anything with its method `name` how often this one's name was used; -1 with an
  * exception. */
 int names_tell(PyObject *to, const entry *one);
