@@ -95,7 +95,7 @@ class Run:
             with own as running:
                 dnsperf(running.port, self.work.warm, running.pids(), seconds=2, rate=5000)
                 for load in ("cached", "mix", "miss"):
-                    taken = self._shot(running, load)
+                    taken = self._shot(running, self.work.asked(load, 0))
                     found.setdefault(load, {})[count] = [round(taken.qps), round(taken.cpu_us, 2)]
                 found.setdefault("PSS MiB", {})[count] = round(memory_mib(running.pids())[1], 1)
         return found
@@ -145,17 +145,17 @@ class Run:
         ]
         plan += [("mix", rate) for rate in self.chosen.rates for _ in range(self.chosen.rounds)]
         for step, (load, rate) in enumerate(plan, 1):
+            queries = self.work.asked(load, step)
             for one in running:
                 note = f"\r{step}/{len(plan)} {load} {rate or ''} {one.title:30}"
                 print(note, end="", file=sys.stderr)
                 name = f"{load}@{rate}" if rate else load
-                shots[one.title].setdefault(name, []).append(self._shot(one, load, rate))
+                shots[one.title].setdefault(name, []).append(self._shot(one, queries, rate))
         print(file=sys.stderr)
         return shots
 
-    def _shot(self, one: servers.Running, load: str, rate: int | None = None) -> Shot:
-        queries, seconds = self.work.queries[load], self.chosen.seconds
-        return dnsperf(one.port, queries, one.pids(), seconds=seconds, rate=rate)
+    def _shot(self, one: servers.Running, queries: Path, rate: int | None = None) -> Shot:
+        return dnsperf(one.port, queries, one.pids(), seconds=self.chosen.seconds, rate=rate)
 
 
 def main() -> int:

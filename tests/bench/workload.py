@@ -9,6 +9,7 @@ from __future__ import annotations
 import lzma
 import os
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +18,8 @@ from pathlib import Path
 SHARED = Path(os.environ.get("FILTERD_SHARED", Path(__file__).parents[3] / "shared"))
 CACHED_NAMES = 5000
 LINES = 100_000
+_WITH_NEW_NAMES = {"mix", "miss"}
+_NEW_NAME = re.compile(r"^n[0-9a-f]+\.fresh-", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,17 @@ class Workload:
     warm: Path
     queries: dict[str, Path]
     listed_sample: str
+
+    def asked(self, load: str, turn: int) -> Path:
+        """The queries of a load for its `turn`-th shot: what nobody asked before is new in each, or
+        every cache would know it from the second on. Good until the next call."""
+        file = self.queries[load]
+        if load not in _WITH_NEW_NAMES:
+            return file
+        text = _NEW_NAME.sub(rf"t{turn:x}\g<0>", file.read_text("ascii"))
+        turned = file.with_name(f"{load}-turn.txt")
+        turned.write_text(text, "ascii")
+        return turned
 
 
 def listed_names(count: int) -> tuple[str, list[str]]:
@@ -105,7 +119,7 @@ def _query_files(folder: Path, sample: list[str], cached: list[str]) -> dict[str
     }
     files: dict[str, Path] = {}
     for title, draw in plans.items():
-        lines = LINES * (10 if title in {"mix", "miss"} else 1)
+        lines = LINES * (10 if title in _WITH_NEW_NAMES else 1)
         files[title] = folder / f"{title}.txt"
         with files[title].open("w", encoding="ascii") as out:
             out.writelines(f"{draw()} A\n" for _ in range(lines))
