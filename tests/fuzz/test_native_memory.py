@@ -41,7 +41,7 @@ def test_the_units_of_the_drain_loop(extension: Path) -> None:
         extension, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.fuzz.sanitized",
         "tests/unit/listen/test_drain.py", "tests/unit/listen/test_native_forwarding.py",
         "tests/unit/listen/test_repeat_frames.py", "tests/unit/listen/test_http2_both.py",
-        "tests/unit/listen/test_native_tables.py",
+        "tests/unit/listen/test_native_tables.py", "tests/unit/listen/test_native_departures.py",
         timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
