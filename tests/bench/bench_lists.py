@@ -140,7 +140,10 @@ def peers(folder: Path, names: Path, sample: str) -> list[dict[str, Any]]:
         try:
             with servers.serve_peer(peer, version, place, names, 9, sample, PATIENCE) as one:
                 one.weigh()
-                figures = {"start_s": round(one.start_seconds, 1), "rss_mib": round(one.rss_mib)}
+                figures = {
+                    "start_s": round(one.start_seconds, 1), "cpu_s": one.cpu_seconds,
+                    "rss_mib": round(one.rss_mib),
+                }  # fmt: skip
                 found.append({"server": peer.title, "version": version, **figures})
         except RuntimeError as error:
             found.append({"server": peer.title, "version": version, "failed": str(error)[:200]})
@@ -239,6 +242,8 @@ def text(found: Mapping[str, Any]) -> str:
         )
         if "start_s" in peer and "compile" in found:
             line += f"  time ÷ our compiling {peer['start_s'] / found['compile']['seconds']:.2f}"
+            line += f", processor time {peer['cpu_s'] / found['compile']['cpu_seconds']:.2f}"
+            line += f", memory {peer['rss_mib'] / found['compile']['peak_rss_mib']:.2f}"
         if "start_s" in peer and "memory" in found:
             ratio = peer["rss_mib"] / found["memory"]["pss_mib"]
             line += f"  memory ÷ our whole service {ratio:.2f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -33,6 +34,7 @@ class Running:
     start_seconds: float
     rss_mib: float = 0.0
     pss_mib: float = 0.0
+    cpu_seconds: float = 0.0
 
     def pids(self) -> list[int]:
         """Every process of the server."""
@@ -44,8 +46,19 @@ class Running:
         return [pid for pid, name in marks.items() if b"filterd-worker" in name]
 
     def weigh(self) -> None:
-        """Note its memory now."""
+        """Note its memory now, and the processor time that it took so far."""
         self.rss_mib, self.pss_mib = memory_mib(self.pids())
+        ticks = sum(map(_ticks, self.pids()))
+        self.cpu_seconds = round(ticks / os.sysconf("SC_CLK_TCK"), 1)
+
+
+def _ticks(pid: int) -> int:
+    """Processor time of a process and of its children that ended (proc(5): utime … cstime)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return sum(map(int, fields[11:15]))
 
 
 def _called(pid: int) -> bytes:
