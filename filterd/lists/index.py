@@ -63,11 +63,11 @@ def _numbers(octets: memoryview, width: int) -> memoryview[int]:
 
 
 class _Half:
-    """The keys of one shard: trie, sets and lines, all views of the map."""
+    """The keys of one shard: trie and sets, which are views of the map, and lines."""
 
     __slots__ = (
-        "_lines", "_more_ids", "_more_lines", "_more_lists", "_sets", "pairs", "parts", "place",
-        "prefixes",
+        "_file", "_lines_at", "_more_ids", "_more_lines", "_more_lists", "_sets", "pairs", "parts",
+        "place", "prefixes",
     )  # fmt: skip
 
     def __init__(self, mapped: fdx.Mapped, name: str) -> None:
@@ -81,8 +81,10 @@ class _Half:
             for pairs in mapped.head["pairs"][name]
         ]
         sets = mapped.sections[f"{name}.sets"]
-        self._lines = mapped.sections[f"{name}.lines"].cast("I")
-        width = len(sets) // (len(self._lines) or 1) or 1
+        # asked for a name judged here, at random: the table is a third of the file
+        self._file, self._lines_at = mapped.file, mapped.starts[f"{name}.lines"]
+        keys = len(mapped.sections[f"{name}.lines"]) // 4
+        width = len(sets) // (keys or 1) or 1
         self.parts = Half(mapped.sections[f"{name}.trie"], sets, width)
         self._sets: memoryview[int] = _numbers(sets, width)
         more = mapped.sections[f"{name}.more"].cast("I")
@@ -103,7 +105,7 @@ class _Half:
             if self._more_lists[row] == number:
                 return self._more_lines[row]
             row += 1
-        return self._lines[at]
+        return self._file.number(self._lines_at + 4 * at)
 
 
 def _rule_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
