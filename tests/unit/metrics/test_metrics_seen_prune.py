@@ -35,7 +35,7 @@ def test_the_names_used_most_are_kept(
         assert kept == min(popular, seen.NAMES)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     st.integers(0, 1 << 32), st.sampled_from((40, 9_000, 12_000)), st.sampled_from((2, 5, 1 << 40))
 )
