@@ -115,7 +115,7 @@ def heaps_of_threads(pid: int) -> int:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_policies_that_come_and_go_leave_no_memory_behind(filterd: RunningFilterd) -> None:
-    """300 edits after 100, which fill what is filled once: 0.0 MiB when it was measured."""
+    """300 edits after 100, which fill what is filled once: 1.1 MiB when each thread had a heap, now 0."""
     filterd.start()
     assert filterd.process is not None
     until(lambda: filterd.control.call("evidence.selftest"), 60, "the self-test")
@@ -127,7 +127,7 @@ def test_policies_that_come_and_go_leave_no_memory_behind(filterd: RunningFilter
         if number % 100 == 99:
             samples.take(filterd.process.pid, number)
     print([round(each, 1) for each in samples.memory])
-    assert samples.memory[-1] - samples.memory[0] < 1.5
+    assert samples.memory[-1] - samples.memory[0] < 0.8
 
 
 @pytest.mark.slow
