@@ -115,7 +115,8 @@ def heaps_of_threads(pid: int) -> int:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_policies_that_come_and_go_leave_no_memory_behind(filterd: RunningFilterd) -> None:
-    """300 edits after 100, which fill what is filled once: 1.1 MiB when each thread had a heap, now 0."""
+    """300 edits after 100, which fill what is filled once: 1.1 MiB while each thread had a heap of
+    its own, 0.0 since."""
     filterd.start()
     assert filterd.process is not None
     until(lambda: filterd.control.call("evidence.selftest"), 60, "the self-test")
