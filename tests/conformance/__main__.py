@@ -159,7 +159,7 @@ def main() -> int:
         date=datetime.now(UTC).strftime("%Y-%m-%d"), table=figures.table(board.found),
         machine=f"Linux {platform.machine()}, {os.cpu_count()} cores", malformed=rounds.MALFORMED,
         disturbed=board.disturbed, versions=" · ".join(board.versions),
-        load=f"{load} when it began, {os.getloadavg()[0]:.1f} at the end "
+        load=f"{load} when it began, {os.getloadavg()[0]:.1f} at the end"
         f" {(time.monotonic() - began) / 60:.0f} minutes later",
         failed="".join(f"\n{line}\n" for line in board.failed),
     )  # fmt: skip
