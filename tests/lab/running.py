@@ -43,7 +43,7 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
-def until(holds: Callable[[], Any], seconds: float = 20.0, what: str = "it") -> Any:
+def until(holds: Callable[[], Any], seconds: float = 60.0, what: str = "it") -> Any:
     """Wait for a state, not for a time; gives what `holds` gave."""
     end = time.monotonic() + seconds
     while not (found := holds()):

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 from dnslib import EDNS0, QTYPE, RCODE, RR, A, DNSRecord, EDNSOption
 
 from filterd.config import Address
+from tests.lab.running import free_ports
 
 Answer = Callable[[str, str, str, str], DNSRecord | None]
 """(source, name, qtype, transport) → reply without id, or None for silence; see `blocked`."""
@@ -83,8 +84,8 @@ async def serve(answer: Answer) -> AsyncIterator[Address]:
             writer.write(len(out).to_bytes(2, "big") + out)
         writer.close()
 
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
+    port = free_ports(1)[0]
+    listener = socket.create_server(("127.0.0.1", port))
     server = await asyncio.start_server(stream, sock=listener)
     loop = asyncio.get_running_loop()
     datagrams, _ = await loop.create_datagram_endpoint(Datagrams, local_addr=("127.0.0.1", port))
