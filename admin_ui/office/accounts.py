@@ -27,7 +27,7 @@ from filterd.control.permissions import GUEST_ONLY, Permission
 from filterd.control.protocol import GUEST, Caller, Refusal, Route, decode, plain
 from filterd.control.signin import Passwords, SignIn
 from filterd.errors import ControlError, FilterdError
-from filterd.evidence.audit import verify
+from filterd.evidence.audit import Walk
 from filterd.storage.database import Database, open_database, shipped_migrations
 from filterd.storage.vault import Vault
 
@@ -61,7 +61,7 @@ class Accounts:
         self._routes: dict[str, Route] = {
             **people.routes(self._owner, self._sign_in, asks=False),
             **sessions.routes(self._owner, self._sign_in),
-            **audit.routes(self._owner, verify),
+            **audit.routes(self._owner, Walk),
         }
         return await first_account(self._owner, self._sign_in.passwords, office.clock())
 

@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 from filterd.app.evidence_seen import DayCells
 from filterd.app.firewall_report import bypass_facts, deployment, path_facts
+from filterd.control.audit import walked
 from filterd.control.owner import EXPORTS, Owner
-from filterd.evidence.audit import verify
+from filterd.evidence.audit import Walk
 from filterd.evidence.door import GOVERNANCE
 from filterd.evidence.governance import Governance, checked, fact
 from filterd.evidence.indicators.people import BUCKET_HOURS
@@ -110,7 +111,7 @@ class FactFinder:
 
     async def _changes(self, facts: EvidenceFacts, first: datetime, last: datetime) -> ChangeFact:
         found = await facts.changes(first, last)
-        chain = await asyncio.to_thread(verify, await self._chain())
+        chain = await walked(self.owner.stores.audit, Walk())
         return {
             "total": found.total,
             "complete": found.complete,
@@ -121,12 +122,6 @@ class FactFinder:
             "chain_ok": chain.ok,
             "head": await facts.audit_head(),
         }
-
-    async def _chain(self) -> list[Any]:
-        entries: list[Any] = []
-        while page := await self.owner.stores.audit.chain(entries[-1].id if entries else 0):
-            entries += page
-        return entries
 
     async def _lasting(self, alone: tuple[int, ...]) -> int:
         """Of the weakening revisions without an approver, those that did more than open names for

@@ -34,7 +34,7 @@ from filterd.control import (
 from filterd.control.owner import Owner
 from filterd.control.protocol import Route
 from filterd.control.signin import SignIn
-from filterd.evidence.audit import verify
+from filterd.evidence.audit import Walk
 from filterd.lists.refresher import Refresher
 from filterd.live import LivePolicy
 from filterd.policy.model import CategoryId, Title
@@ -78,7 +78,7 @@ class Methods:
         }
         found = {
             **approvals.routes(owner, appliers),
-            **audit.routes(owner, verify),
+            **audit.routes(owner, Walk),
             **exams.routes(owner, live),
             **exceptions.routes(owner, live),
             **explain.routes(owner, live, parts.look),

@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from filterd.control.owner import Owner, limited
 from filterd.control.permissions import Permission
 from filterd.control.protocol import Caller, Nothing, Route
-from filterd.storage.audit import AuditEntry, AuditFilter
-
-_BATCH = 5000
+from filterd.storage.audit import AuditEntry, AuditFilter, AuditLog
 
 
-Verify = Callable[[Iterable[AuditEntry]], Any]
+class Verified(Protocol):
+    """What is found of the chain."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every entry fits."""
+
+    @property
+    def checked(self) -> int:
+        """How many were looked at."""
+
+    @property
+    def first_bad(self) -> int | None:
+        """The first that does not fit."""
+
+
+class Walk(Protocol):
+    """`evidence.audit.Walk`."""
+
+    def take(self, entries: Iterable[AuditEntry]) -> Verified:
+        """What is found with these, which follow those before."""
+
+
+async def walked(log: AuditLog, walk: Walk) -> Verified:
+    """The whole chain, walked from page to page beside the loop."""
+    after, found = 0, walk.take(())
+    while found.ok and (entries := await log.chain(after)):
+        found = await asyncio.to_thread(walk.take, entries)
+        after = entries[-1].id
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +56,9 @@ class Page:
     search: str | None = None
 
 
-def routes(owner: Owner, verify: Verify) -> dict[str, Route]:
-    """The methods of this noun; `verify` walks the chain (`evidence.audit.verify`)."""
-    noun = _Audit(owner, verify)
+def routes(owner: Owner, walk: Callable[[], Walk]) -> dict[str, Route]:
+    """The methods of this noun; `walk` begins at the chain's first entry."""
+    noun = _Audit(owner, walk)
     return {
         "audit.list": Route(Page, Permission.AUDIT, noun.list),
         "audit.verify": Route(Nothing, Permission.EVIDENCE, noun.verify),
@@ -38,9 +66,9 @@ def routes(owner: Owner, verify: Verify) -> dict[str, Route]:
 
 
 class _Audit:
-    def __init__(self, owner: Owner, verify: Verify) -> None:
+    def __init__(self, owner: Owner, walk: Callable[[], Walk]) -> None:
         self._log = owner.stores.audit
-        self._verify = verify
+        self._walk = walk
 
     async def list(self, caller: Caller, request: Page) -> dict[str, Any]:
         limit = limited(request.limit)
@@ -58,8 +86,5 @@ class _Audit:
         }  # fmt: skip
 
     async def verify(self, caller: Caller, request: Nothing) -> dict[str, Any]:
-        entries: list[AuditEntry] = []
-        while batch := await self._log.chain(entries[-1].id if entries else 0, _BATCH):
-            entries += batch
-        found = self._verify(entries)
+        found = await walked(self._log, self._walk())
         return {"ok": found.ok, "checked": found.checked, "first_bad": found.first_bad}

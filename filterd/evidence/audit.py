@@ -49,12 +49,23 @@ def seal(number: int, previous: str, fields: tuple[str, ...]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def verify(entries: Iterable[Sealed]) -> Verified:
-    """Walk the chain from its first entry."""
-    previous, checked = "", 0
-    for entry in entries:
-        expected = seal(checked + 1, previous, entry.fields)
-        if (entry.id, entry.previous, entry.seal) != (checked + 1, previous, expected):
-            return Verified(False, checked, checked + 1)
-        previous, checked = entry.seal, checked + 1
-    return Verified(True, checked, None)
+class Walk:
+    """The chain from its first entry on, some at a time: the log of years is never in memory."""
+
+    __slots__ = ("_previous", "found")
+
+    def __init__(self) -> None:
+        self._previous = ""
+        self.found = Verified(True, 0, None)
+
+    def take(self, entries: Iterable[Sealed]) -> Verified:
+        """What is found with these entries, which follow those before."""
+        for entry in entries:
+            number = self.found.checked + 1
+            expected = seal(number, self._previous, entry.fields)
+            if (entry.id, entry.previous, entry.seal) != (number, self._previous, expected):
+                self.found = Verified(False, number - 1, number)
+            if not self.found.ok:
+                break
+            self.found, self._previous = Verified(True, number, None), entry.seal
+        return self.found

@@ -17,7 +17,7 @@ from filterd.control.owner import Apply, Owner, Stores
 from filterd.control.permissions import EVERYTHING, Role
 from filterd.control.protocol import Caller, Route, decode, plain
 from filterd.control.signin import Passwords, SignIn
-from filterd.evidence.audit import seal, verify
+from filterd.evidence.audit import Walk, seal
 from filterd.storage.accounts import Accounts
 from filterd.storage.approvals import Approvals
 from filterd.storage.audit import AuditLog
@@ -83,7 +83,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     appliers: dict[str, Apply] = {"policy.apply": apply}
     routes = {
         **sessions.routes(owner, sign_in), **people.routes(owner, sign_in), **tokens.routes(owner),
-        **small.routes(owner), **audit.routes(owner, verify),
+        **small.routes(owner), **audit.routes(owner, Walk),
         **tickets.routes(owner, lambda address: "primary"),
         **approvals.routes(owner, appliers),
     }  # fmt: skip
