@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dns.edns
+import dns.exception
 import dns.rcode
 import pytest
 
@@ -81,10 +82,16 @@ def test_a_locked_database_does_not_delay_an_answer(filterd: RunningFilterd) -> 
 
 
 def answers(filterd: RunningFilterd) -> bool:
-    try:
-        return filterd.outcome("allowed.canary.filterd.test").endswith("192.0.2.1")
-    except OSError:
-        return False
+    """Who is killed takes the question with it that it had read: as any client, ask again."""
+    for left in (2, 1, 0):
+        try:
+            return filterd.outcome("allowed.canary.filterd.test").endswith("192.0.2.1")
+        except OSError:
+            return False
+        except dns.exception.Timeout:
+            if not left:
+                raise
+    return False
 
 
 def test_lists_that_cannot_be_read_answer_nothing_and_say_what_to_run(
