@@ -63,7 +63,9 @@ setup(
         Extension(
             "filterd.listen._native",
             sources=[f"filterd/listen/native/{name}.c" for name in ("module", *MORE, *PARTS)],
-            depends=[f"filterd/listen/native/{name}.h" for name in (*PARTS, "bits", "objects")],
+            depends=[
+                f"filterd/listen/native/{name}.h" for name in (*PARTS, "bits", "objects", "octets")
+            ],
             extra_compile_args=FLAGS,
             optional=True,
         ),

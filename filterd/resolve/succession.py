@@ -138,7 +138,7 @@ class Succession:
         heirs: Heirs,
         portals: tuple[tuple[bytes, ...], ...],
         cache: Cache,
-        outline: object | None = None,
+        outline: object | None,
     ) -> None:
         """`portals` are the addresses of the portal until now and from now on, `outline` that of
         the names from now on."""

@@ -88,14 +88,20 @@ def ask(port: int, name: str, wait: float = 0.05) -> int | None:
             return None
 
 
-@contextlib.contextmanager
-def stub(folder: Path) -> Iterator[int]:
-    """The stub upstream on the load core; yields its port."""
+def build_stub(folder: Path) -> Path:
+    """The C responder's program, made in `folder`; it takes a port."""
     folder.mkdir(parents=True, exist_ok=True)
-    program, port = folder / "stub", free_port()
+    program = folder / "stub"
     source = Path(__file__).with_name("stub.c")
     build = ["gcc", "-O2", "-pthread", "-o", str(program), str(source)]
     subprocess.run(build, check=True, timeout=60)
+    return program
+
+
+@contextlib.contextmanager
+def stub(folder: Path) -> Iterator[int]:
+    """The stub upstream on the load core; yields its port."""
+    program, port = build_stub(folder), free_port()
     command = ["taskset", "-c", str(LOAD_CORE), str(program), str(port)]
     with subprocess.Popen(command) as process:
         try:

@@ -7,14 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.bench import bench_lists
-from tests.bench.load import Shot, median
+from tests.bench.load import STOLEN, Shot, median
 from tests.bench.servers import Running
 from tests.bench.workload import Workload
 
 NOISY = 1.0
 """Load average before the run above which the figures are not to be trusted."""
-STOLEN = 0.05
-"""The same for the share of the cores' time that a virtual machine did not get."""
 
 
 def result(

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.load import STOLEN, clocks, stolen_since
+from tests.bench.servers import build_stub
 from tests.conformance import floods, robustness
 from tests.conformance.beside import Stream, good_questions
 from tests.conformance.served import Server, Subject
@@ -25,12 +27,9 @@ from tests.lab.quick_upstream import QuickUpstream
 MALFORMED = 9_774
 COUNTED, MOST = 3, 5
 """So many turns of each server count, so many are made at most."""
-STOLEN = 0.05
-"""A turn is disturbed when the hypervisor took this share of the processors."""
 ENOUGH_SECONDS = 330
 """No turn is repeated later than this."""
 FLOOR = "(a bare C responder)"
-_STUB = Path(__file__).parents[1] / "bench" / "stub.c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def turn(subject: Subject, folder: Path, upstream: QuickUpstream) -> Turn:
     with subject.serve(folder, upstream.port) as server:
         port = server.port
         assert udp_ask(port, query(floods.CACHED), 3.0) is not None, "no answer"
-        at = _processors()
+        since = clocks()
         with good_questions(port, floods.CACHED) as before:
             time.sleep(1.5)
         robustness.pelt_apart(port, 2000)
@@ -92,14 +91,12 @@ def turn(subject: Subject, folder: Path, upstream: QuickUpstream) -> Turn:
         alive = udp_ask(port, query(floods.CACHED), 3.0) is not None
         growth = robustness.resident_mib(server.pid) - memory
         found = {kind: floods.beside(port, upstream, kind) for kind in ("referrals", "silent")}
-        stolen, total = (now - then for now, then in zip(_processors(), at, strict=True))
-        return Turn(before, malformed, alive, growth, found, stolen / total)
+        return Turn(before, malformed, alive, growth, found, stolen_since(since))
 
 
 def bare_c(folder: Path) -> Subject:
     """A responder in C that decides and asks nothing: what this machine does to anybody."""
-    program = folder / "bare-c"
-    subprocess.run(["cc", "-O2", "-pthread", "-o", str(program), str(_STUB)], check=True)
+    program = build_stub(folder)
 
     @contextlib.contextmanager
     def serve(_place: Path, _upstream: int) -> Iterator[Server]:
@@ -114,12 +111,6 @@ def bare_c(folder: Path) -> Subject:
                 child.kill()
 
     return Subject(FLOOR, Path("/nonexistent"), serve)
-
-
-def _processors() -> tuple[int, int]:
-    """(ticks that the hypervisor took, all ticks) of all processors, see proc(5)."""
-    ticks = [int(each) for each in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    return ticks[7], sum(ticks)
 
 
 def _quietest(done: list[Turn]) -> list[Turn]:

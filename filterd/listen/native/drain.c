@@ -8,17 +8,10 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "octets.h"
 #include "padding.h"
 
 enum { HEADER = 12, OPT_SIZE = 11, PLAIN_SIZE = 512, EDNS_SIZE = 1232 };
-
-static uint32_t get32(const uint8_t *at) {
-    return (uint32_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3];
-}
-
-static void put32(uint8_t *at, uint32_t value) {
-    at[0] = value >> 24, at[1] = value >> 16, at[2] = value >> 8, at[3] = value;
-}
 
 /* Lower-case the question into `lower`; its size, or 0 when it is no plain question. */
 static size_t read_question(const uint8_t *query, size_t size, uint8_t *lower) {
@@ -42,8 +35,7 @@ static size_t read_question(const uint8_t *query, size_t size, uint8_t *lower) {
 
 /* Whether RDATA of so many octets is one Padding option (RFC 7830 §3). */
 static int is_padding(const uint8_t *data, size_t size) {
-    return size >= 4 && !data[0] && data[1] == PADDING_CODE &&
-           (size_t)(data[2] << 8 | data[3]) == size - 4;
+    return size >= 4 && get16(data) == PADDING_CODE && get16(data + 2) == size - 4;
 }
 
 /* The variant and the size the client takes; -1: leave it to Python. */
@@ -58,10 +50,10 @@ static int read_form(const uint8_t *query, size_t size, size_t question, asked *
     if (query[11] != 1 || HEADER + question + OPT_SIZE > size) return -1;
     size_t options = size - HEADER - question - OPT_SIZE;
     if (opt[0] || opt[1] || opt[2] != 41 || opt[6]) return -1; /* version */
-    if ((size_t)(opt[9] << 8 | opt[10]) != options) return -1;
+    if (get16(opt + 9) != options) return -1;
     if (options && !is_padding(opt + OPT_SIZE, options)) return -1;
     one->padded = options != 0;
-    size_t offered = opt[3] << 8 | opt[4];
+    size_t offered = get16(opt + 3);
     one->room = offered < PLAIN_SIZE ? PLAIN_SIZE : offered > EDNS_SIZE ? EDNS_SIZE : offered;
     return variant | WITH_OPT | (opt[7] & 0x80 ? WITH_DO : 0);
 }

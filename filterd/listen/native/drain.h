@@ -12,10 +12,10 @@ enum {
     DRAIN_CONTROL = 64     /* room for one IP_PKTINFO or IPV6_PKTINFO */
 };
 
-/* Variants of a response: what of the query besides its question shows in it; above, how it came. */
 /* From this way in on responses are filled up for who asks: DoT, DoH (metrics.layout). */
 enum { PADDED_FROM = 2 };
 
+/* Variants of a response: what of the query besides its question shows in it; above, how it came. */
 enum { WITH_OPT = 1, WITH_DO = 2, WITH_CD = 4, WITH_AD = 8, TRANSPORT_SHIFT = 4 };
 
 /* A client's query; below the line what drain_answer reads in it. */

@@ -1,5 +1,6 @@
 /* Requests that the memo answers, and how any answer goes out. See http2.h. */
 #include "http2.h"
+#include "octets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,30 +11,16 @@ enum { DOH = 3, SOA = 6, NXDOMAIN = 3, ADDED = 1 };
 #define HEADER(name, value, size, flags)                                                           \
     (http2_header) { (const uint8_t *)(name), (const uint8_t *)(value), sizeof(name) - 1, size, flags }
 
-static uint32_t get32(const uint8_t *at) {
-    return (uint32_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3];
-}
-
-/* Offset behind a name, compressed or not; `size` when it leaves the message. */
-static size_t name_end(const uint8_t *wire, size_t size, size_t at) {
-    while (at < size) {
-        if (!wire[at]) return at + 1;
-        if (wire[at] >= 0xC0) return at + 2;
-        at += wire[at] + 1;
-    }
-    return size;
-}
-
 uint32_t http2_freshness(const uint8_t *reply, size_t size) {
     uint32_t lowest = UINT32_MAX;
     if (size < 12 || ((reply[3] & 15) && (reply[3] & 15) != NXDOMAIN)) return 0;
-    unsigned answers = reply[6] << 8 | reply[7], more = reply[8] << 8 | reply[9];
-    size_t at = name_end(reply, size, 12) + 4;
+    unsigned answers = get16(reply + 6), more = get16(reply + 8);
+    size_t at = behind_name(reply, size, 12) + 4;
     for (unsigned number = 0; number < answers + more; number++) {
-        at = name_end(reply, size, at);
+        at = behind_name(reply, size, at);
         if (at + 10 > size) return 0;
-        unsigned type = reply[at] << 8 | reply[at + 1];
-        size_t length = reply[at + 8] << 8 | reply[at + 9];
+        unsigned type = get16(reply + at);
+        size_t length = get16(reply + at + 8);
         uint32_t ttl = get32(reply + at + 4);
         at += 10 + length;
         if (at > size) return 0;

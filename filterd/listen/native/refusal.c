@@ -3,10 +3,10 @@
 
 #include <string.h>
 
+#include "octets.h"
+
 enum { HEADER = 12, FORMERR = 1, NOTIMP = 4, OPT = 41, COOKIE = 10 };
 enum { MOST_ADDITIONAL = 16, MOST_OPTIONS = 64 };
-
-static unsigned get16(const uint8_t *at) { return (unsigned)at[0] << 8 | at[1]; }
 
 /* Offset behind the question's name, which may not be compressed; 0: malformed. */
 static size_t name_end(const uint8_t *wire, size_t size) {

@@ -4,14 +4,9 @@
 #include <string.h>
 
 #include "drain.h"
+#include "octets.h"
 
 enum { HEADER = 12, FIXED = 10, TYPE_A = 1, TYPE_NS = 2, TYPE_SOA = 6, TYPE_AAAA = 28, TYPE_OPT = 41, OPTION_COOKIE = 10, NXDOMAIN = 3 };
-
-static unsigned get16(const uint8_t *at) { return at[0] << 8 | at[1]; }
-
-static uint32_t get32(const uint8_t *at) {
-    return (uint32_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3];
-}
 
 static int internal4(const uint8_t *a) {
     if (a[0] == 0 || a[0] == 10 || a[0] == 127 || a[0] >= 224) return 1;
