@@ -34,7 +34,7 @@ import socket
 import struct
 from typing import Any, NoReturn
 
-from filterd import cores, tasks
+from filterd import cores, descriptors, tasks
 from filterd.errors import FilterdError
 from filterd.pauses import quiet
 from filterd.serving import Serving
@@ -132,6 +132,7 @@ def main() -> None:
 def serve(link: int) -> NoReturn:
     """Be a worker on this descriptor, executed or forked, until the link ends."""
     cores.forbid()
+    descriptors.make_room()
     form = "worker[%(process)d] %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, force=True)
     quiet()

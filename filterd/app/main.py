@@ -7,15 +7,13 @@ import contextlib
 import ctypes
 import logging
 import os
-import resource
 import signal
 import sys
 
-from filterd import cores, pauses, tasks
+from filterd import cores, descriptors, pauses, tasks
 from filterd.app.front import Front
 from filterd.config import Settings
 
-_DESCRIPTORS = 65_536
 _M_ARENA_MAX = -8  # malloc.h
 _log = logging.getLogger("filterd")
 
@@ -26,9 +24,7 @@ def run(settings: Settings) -> int:
     _one_heap()
     # a worker's memory knows who asked for what: no crash may put it on the disk
     cores.forbid()
-    # each exchange has a socket of its own; a shell's usual 1,024 are few
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, _DESCRIPTORS)), hard))
+    descriptors.raise_limit()
     front = Front(settings)
     front.open()
     return asyncio.run(_serve(front))

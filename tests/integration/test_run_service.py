@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import socket
 import stat
@@ -194,6 +195,13 @@ def test_killing_a_worker_under_load_loses_next_to_nothing(filterd: RunningFilte
 
     until(replaced, what="the replacement")
     assert "filterd_worker_restarts_total 1.0" in metrics(filterd, "/metrics")
+
+
+def test_workers_have_room_for_their_sockets_from_the_start(filterd: RunningFilterd) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    for worker in filterd.control.call("status.get")["workers"]:
+        status = Path(f"/proc/{worker['pid']}/status").read_text()
+        assert int(status.partition("FDSize:")[2].split()[0]) >= min(hard, 16_384)
 
 
 def test_a_storm_of_sighup_loses_nothing(filterd: RunningFilterd) -> None:

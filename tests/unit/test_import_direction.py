@@ -13,6 +13,7 @@ ORDER = {
     "tasks": 0,
     "config": 0,
     "cores": 0,
+    "descriptors": 0,
     "wire": 1,
     "policy": 2,
     "lists": 3,
@@ -34,7 +35,7 @@ ORDER = {
     "cli": 9,
     "__main__": 10,
 }
-FREE = {"errors", "tasks", "config", "pauses", "cores"}
+FREE = {"errors", "tasks", "config", "pauses", "cores", "descriptors"}
 PURE_BANNED = {
     "asyncio", "socket", "time", "random", "secrets", "os", "threading", "sqlite3", "aiosqlite",
     "subprocess", "logging",
