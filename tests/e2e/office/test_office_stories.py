@@ -133,7 +133,7 @@ def test_the_annual_report_prints_and_is_noted_as_handed_in(
     admin.click("form[action='/report/hand-in'] button >> nth=0")
     admin.wait_for_selector("#flashes .note.ok")
     admin.emulate_media(media="print")
-    assert not admin.locator("header.side").is_visible()
+    admin.locator("header.side").wait_for(state="hidden")
     cookies = {c["name"]: c["value"] for c in admin.context.cookies()}  # type: ignore[typeddict-item]
     pdf = httpx.get(hub.url + "/report/bao-cao.pdf", cookies=cookies, timeout=60)
     path = tmp_path / "bao-cao.pdf"
