@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
+import platform
+import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 _SWEEP_TICKS = 300
 _BEHIND = 10
+_SHORT_NS = 100_000
+# sched_setattr(2), which the C library of Debian does not wrap
+_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274, "riscv64": 274}.get(platform.machine())
+_SCHED_ATTR = struct.Struct("=IIQiIQQQ")
 
 
 def quiet() -> None:
@@ -30,6 +37,16 @@ def quiet() -> None:
     gc.freeze()
     gc.set_threshold(2_000, 5, 1_000_000)
     sys.setswitchinterval(0.0005)
+
+
+def short_turns() -> None:
+    """Ask the kernel for turns of 0.1 ms, the shortest it knows: who wants less at a time is let in
+    sooner beside whoever computes on the same core. From Linux 6.12 on (`sched_runtime` of a
+    SCHED_OTHER task is its slice, sched_setattr(2)); an older kernel does not look at it."""
+    if _SCHED_SETATTR is not None:
+        nice = os.getpriority(os.PRIO_PROCESS, 0)
+        wanted = _SCHED_ATTR.pack(_SCHED_ATTR.size, os.SCHED_OTHER, 0, nice, 0, _SHORT_NS, 0, 0)
+        ctypes.CDLL(None).syscall(_SCHED_SETATTR, 0, wanted, 0)
 
 
 def behind() -> ThreadPoolExecutor:

@@ -36,7 +36,7 @@ from typing import Any, NoReturn
 
 from filterd import cores, descriptors, tasks
 from filterd.errors import FilterdError
-from filterd.pauses import quiet
+from filterd.pauses import quiet, short_turns
 from filterd.serving import Serving
 
 _LENGTH = struct.Struct("!I")
@@ -136,6 +136,7 @@ def serve(link: int) -> NoReturn:
     form = "worker[%(process)d] %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, force=True)
     quiet()
+    short_turns()
     asyncio.run(_main(link))
     os._exit(0)  # threads of a compile under way are not waited for
 

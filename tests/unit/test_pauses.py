@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import platform
 import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -79,3 +81,33 @@ async def test_others_have_their_turn_between_two_steps() -> None:
 
     await asyncio.gather(in_turns(step), other())
     assert seen == ["step", "other"] * 3
+
+
+SLICE = """
+import ctypes, os, struct
+from filterd import pauses
+
+def slice_ns():
+    numbers = {"x86_64": 315, "aarch64": 275, "riscv64": 275}
+    attributes = ctypes.create_string_buffer(48)
+    call = ctypes.CDLL(None).syscall
+    assert call(numbers[os.uname().machine], 0, attributes, len(attributes), 0) == 0
+    return struct.unpack("=IIQiIQQQ", attributes.raw)[5]
+
+os.nice(3)
+before = slice_ns()
+pauses.short_turns()
+print(before, slice_ns(), os.nice(0))
+"""
+
+
+@pytest.mark.skipif(
+    tuple(map(int, platform.release().split(".")[:2])) < (6, 12),
+    reason="Linux before 6.12 gives all the same slice",
+)
+def test_a_worker_asks_for_short_turns_and_keeps_its_place() -> None:
+    call = [sys.executable, "-c", SLICE]
+    said = subprocess.run(call, check=True, capture_output=True, text=True, timeout=60).stdout
+    before, after, nice = map(int, said.split())
+    assert before > after == 100_000
+    assert nice >= 3
