@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import sys
@@ -84,21 +85,29 @@ class Run:
             return tables.result(self.work, running, shots, missing, self.busy)
 
     def workers(self) -> dict[str, Any]:
-        """CPU a query with two workers and one core, in the same minute as with one: what two
-        cores give is limited by nothing else than that and the kernel."""
-        found: dict[str, Any] = {}
-        for count in (1, 2):
-            own = servers.serve_filterd(
-                self.folder / f"workers{count}", self.work.list_file, self.upstream,
-                self.work.listed_sample, count,
-            )  # fmt: skip
-            with own as running:
+        """One worker, two on its core and two on two cores, in turns. On a machine of two cores
+        the load generator has one of them too; what a query costs there shows all the same whether
+        two workers hinder each other."""
+        forms = ((1, 1), (2, 1), (2, 2))
+        with contextlib.ExitStack() as on:
+            own = [
+                on.enter_context(
+                    servers.serve_filterd(
+                        self.folder / f"workers{workers}on{cores}", self.work.list_file,
+                        self.upstream, self.work.listed_sample, workers, cores,
+                    )
+                )
+                for workers, cores in forms
+            ]  # fmt: skip
+            for running in own:
                 dnsperf(running.port, self.work.warm, running.pids(), seconds=2, rate=5000)
-                for load in ("cached", "mix", "miss"):
-                    taken = self._shot(running, self.work.asked(load, 0))
-                    found.setdefault(load, {})[count] = [round(taken.qps), round(taken.cpu_us, 2)]
-                found.setdefault("PSS MiB", {})[count] = round(memory_mib(running.pids())[1], 1)
-        return found
+            shots: dict[str, list[list[Shot]]] = {}
+            for number, load in itertools.product(range(self.chosen.rounds), LOADS):
+                queries = self.work.asked(load, number)
+                for running, taken in zip(own, shots.setdefault(load, [[], [], []]), strict=True):
+                    taken.append(self._shot(running, queries))
+            memory = [memory_mib(running.pids())[1] for running in own]
+        return tables.workers(shots, memory)
 
     def streams(self) -> dict[str, Any]:
         """TCP, DoT and DoH."""

@@ -118,12 +118,14 @@ def serve(
     port: int,
     listed: str,
     patience: float = 180,
+    cores: int = 1,
 ) -> Iterator[Running]:
-    """Start a server pinned to its core and wait until it refuses a listed name."""
+    """Start a server pinned to its core, or so many, and wait until it refuses a listed name."""
     path = shutil.which(command[0], path="/usr/sbin:/usr/bin:/bin") or command[0]
     began = time.monotonic()
+    place = ",".join(str(SERVER_CORE + number) for number in range(cores))
     process = subprocess.Popen(
-        ["taskset", "-c", str(SERVER_CORE), path, *command[1:]],
+        ["taskset", "-c", place, path, *command[1:]],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -228,7 +230,7 @@ def filterd() -> str:
 
 @contextlib.contextmanager
 def serve_filterd(
-    folder: Path, names: Path, upstream: int, listed: str, workers: int = 1
+    folder: Path, names: Path, upstream: int, listed: str, workers: int = 1, cores: int = 1
 ) -> Iterator[Running]:
     """filterd from the compiled index, everything on as it ships."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -236,5 +238,5 @@ def serve_filterd(
     config = settings(folder, port, upstream, workers)
     compile_lists(config, folder, names)
     command = [filterd(), "run", "--config", str(config)]
-    with serve("filterd", "this tree", command, port, listed) as one:
+    with serve("filterd", "this tree", command, port, listed, cores=cores) as one:
         yield one

@@ -134,14 +134,26 @@ def part(name: str, found: Any) -> str:
     return _PARTS[name](found)
 
 
+def workers(shots: dict[str, list[list[Shot]]], memory: Sequence[float]) -> dict[str, Any]:
+    """Medians by load of one worker, two on its core and two on two cores, and what all their
+    processes take (MiB PSS)."""
+    found = {
+        load: [[round(median(one, "qps")), round(median(one, "cpu_us"), 2)] for one in taken]
+        for load, taken in shots.items()
+    }
+    return {"loads": found, "PSS MiB": [round(each, 1) for each in memory]}
+
+
 def _workers_text(found: dict[str, Any]) -> str:
-    lines = [f"{'one and two workers on one core':28}{'1':>24}{'2':>24}"]
-    for load, by_count in found.items():
-        cells = [str(by_count[count]) for count in (1, 2)]
-        if isinstance(by_count[1], list):
-            cells = [f"{qps:,} q/s {cpu} µs" for qps, cpu in (by_count[1], by_count[2])]
-        lines.append(f"{load:28}{cells[0]:>24}{cells[1]:>24}")
-    return "\n".join(lines)
+    lines = [
+        f"{'workers on cores':20}{'1 on 1':>22}{'2 on 1':>22}{'2 on 2':>22}"
+        f"{'two cores by CPU time':>24}"
+    ]
+    for load, taken in found["loads"].items():
+        cells = "".join(f"{f'{qps:,} q/s {cpu} µs':>22}" for qps, cpu in taken)
+        lines.append(f"{load:20}{cells}{2 * taken[0][1] / taken[2][1]:>23.2f}×")
+    memory = "".join(f"{each:>22}" for each in found["PSS MiB"])
+    return "\n".join([*lines, f"{'PSS MiB':20}{memory}"])
 
 
 def _streams_text(found: dict[str, Any]) -> str:
