@@ -5,9 +5,10 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
-from pathlib import Path
 
 from filterd.config import Settings
+from filterd.listen import drain
+from filterd.lists import columns
 from filterd.live import LivePolicy
 from filterd.metrics import counters
 from filterd.metrics.reading import Kind, Reading, Sample, counter, gauge
@@ -53,7 +54,8 @@ class Readings:
 
 
 def compiled() -> str:
-    """Which parts run as machine code: `native` with the C drain loop, else `python`."""
-    native = Path(__file__).parents[1] / "listen"
-    found = any(native.glob("_native*.so"))
-    return f"native-{platform.python_version()}" if found else f"python-{platform.python_version()}"
+    """Which parts run as machine code, and Python's version: `native` when all do, `listen` or
+    `lists` when that part alone does, `python` when none does."""
+    parts = [name for name, runs in (("listen", drain), ("lists", columns)) if runs.COMPILED]
+    found = {0: "python", 1: "".join(parts), 2: "native"}[len(parts)]
+    return f"{found}-{platform.python_version()}"
