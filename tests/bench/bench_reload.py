@@ -129,9 +129,9 @@ def shot(
 
 @contextlib.contextmanager
 def prepared(
-    folder: Path, names: int, workers: int
+    folder: Path, names: int, workers: int, cores: int = 1
 ) -> Iterator[tuple[School, workload.Workload, Running]]:
-    """filterd with two indexes compiled, warm; and the C responder."""
+    """filterd with two indexes compiled, warm; and the C responder; each on so many cores."""
     work = workload.make(folder / "work", names)
     with servers.stub(folder) as upstream:
         home = folder / "filterd"
@@ -148,10 +148,11 @@ def prepared(
         shutil.copy(other, kept)
         servers.compile_lists(config, home, work.list_file)
         command = [servers.filterd(), "run", "--config", str(config)]
-        with servers.serve("filterd", "this tree", command, port, work.listed_sample) as running:
+        listed = work.listed_sample
+        with servers.serve("filterd", "this tree", command, port, listed, cores=cores) as running:
             dnsperf(port, work.warm, running.pids(), seconds=2, rate=5000)
             until_up(ControlClient(home / "state/run/control.sock"))
-            with servers.floor(folder) as floor:
+            with servers.floor(folder, cores) as floor:
                 yield School(home, running, kept), work, floor
 
 
@@ -240,6 +241,9 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--cores", type=int, default=1, help="what filterd may use; 2 of 2: beside the generator"
+    )
     parser.add_argument("--quick", action="store_true", help="200,000 names, one round")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
@@ -248,7 +252,11 @@ def main() -> None:
     busy = os.getloadavg()[0]
     with (
         tempfile.TemporaryDirectory(prefix="filterd-reload-") as scratch,
-        prepared(Path(scratch), chosen.names, chosen.workers) as (school, work, floor),
+        prepared(Path(scratch), chosen.names, chosen.workers, chosen.cores) as (
+            school,
+            work,
+            floor,
+        ),
     ):
         found = measure(school, work, floor, chosen.rate, chosen.rounds)
         _, pss = memory_mib(school.running.pids())

@@ -110,6 +110,10 @@ def stub(folder: Path) -> Iterator[int]:
             process.terminate()
 
 
+def _pinned(cores: int) -> list[str]:
+    return ["taskset", "-c", ",".join(str(SERVER_CORE + number) for number in range(cores))]
+
+
 @contextlib.contextmanager
 def serve(
     title: str,
@@ -123,9 +127,8 @@ def serve(
     """Start a server pinned to its core, or so many, and wait until it refuses a listed name."""
     path = shutil.which(command[0], path="/usr/sbin:/usr/bin:/bin") or command[0]
     began = time.monotonic()
-    place = ",".join(str(SERVER_CORE + number) for number in range(cores))
     process = subprocess.Popen(
-        ["taskset", "-c", place, path, *command[1:]],
+        [*_pinned(cores), path, *command[1:]],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -166,13 +169,13 @@ def serve_peer(
 
 
 @contextlib.contextmanager
-def floor(folder: Path) -> Iterator[Running]:
+def floor(folder: Path, cores: int = 1) -> Iterator[Running]:
     """The stub in a server's place: what reading and answering alone cost, one decision not made.
 
     It answers everything with an address; the names that others refuse too.
     """
     port = free_port()
-    command = ["taskset", "-c", str(SERVER_CORE), str(folder / "stub"), str(port)]
+    command = [*_pinned(cores), str(folder / "stub"), str(port)]
     with subprocess.Popen(command) as process:
         try:
             yield Running("C responder (the floor)", "this tree", port, process, 0.0)
