@@ -258,7 +258,8 @@ def main() -> None:
             floor,
         ),
     ):
-        found = measure(school, work, floor, chosen.rate, chosen.rounds)
+        school, work, _ = ready
+        found = measure(*ready, chosen.rate, chosen.rounds)
         _, pss = memory_mib(school.running.pids())
     if chosen.json:
         print(json.dumps([asdict(one) for one in found]))
