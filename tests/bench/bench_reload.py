@@ -252,14 +252,10 @@ def main() -> None:
     busy = os.getloadavg()[0]
     with (
         tempfile.TemporaryDirectory(prefix="filterd-reload-") as scratch,
-        prepared(Path(scratch), chosen.names, chosen.workers, chosen.cores) as (
-            school,
-            work,
-            floor,
-        ),
+        prepared(Path(scratch), chosen.names, chosen.workers, chosen.cores) as ready,
     ):
-        school, work, _ = ready
-        found = measure(*ready, chosen.rate, chosen.rounds)
+        school, work, floor = ready
+        found = measure(school, work, floor, chosen.rate, chosen.rounds)
         _, pss = memory_mib(school.running.pids())
     if chosen.json:
         print(json.dumps([asdict(one) for one in found]))
