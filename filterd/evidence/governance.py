@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 from filterd.errors import EvidenceError
+from filterd.evidence.quick_check import Fits, compiled, resolved
 from filterd.evidence.records import Action, GovernanceFact
 from filterd.evidence.validator import validator
 
@@ -81,13 +82,26 @@ class Governance(TypedDict, total=False):
 
 
 @cache
-def _validator() -> Draft202012Validator:
+def schema() -> dict[str, object]:
+    """The JSON Schema (2020-12) of the record."""
     text = files("filterd.evidence").joinpath("schemas", "governance-1.json").read_text("utf-8")
-    return validator(json.loads(text), formats=True)
+    return cast("dict[str, object]", json.loads(text))
+
+
+@cache
+def _fits() -> Fits:
+    return compiled(resolved(schema()))
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return validator(schema(), formats=True)
 
 
 def checked(record: Mapping[str, object]) -> Governance:
     """The record; EvidenceError `invalid` names the first field that is wrong."""
+    if _fits()(record):
+        return cast("Governance", record)
     error = next(_validator().iter_errors(record), None)
     if error is not None:
         path = "/".join(str(part) for part in error.absolute_path) or "(root)"

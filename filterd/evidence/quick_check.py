@@ -2,19 +2,23 @@
 
 Knows the keywords that our own schemas use and refuses a schema with any other. It only ever says
 "fits": a record that does not is handed to `jsonschema`, which finds the words. A summary costs
-about a hundredth of what the general validator takes, and the office reads hundreds a second.
+about a hundredth of what the general validator takes, and the office reads hundreds a second; a
+supervisor whose records all fit never loads jsonschema, which would take 7 MiB of it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import cast
 
 Fits = Callable[[object], bool]
 Schema = Mapping[str, object]
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _STRING = frozenset({"type", "minLength", "maxLength", "pattern"})
 _SAYS_NOTHING = frozenset({"$schema", "$id", "title", "description"})
+_HERE = "#/$defs/"
 
 
 def compiled(schema: Schema) -> Fits:
@@ -34,6 +38,26 @@ def compiled(schema: Schema) -> Fits:
     if "properties" in schema or "required" in schema:
         parts.append(_members(schema))
     return _every(tuple(parts))
+
+
+def resolved(schema: Schema) -> Schema:
+    """The same schema with what its `$ref` to its own `$defs` stand for in their places; ValueError
+    for any other reference."""
+    defined = cast("Schema", schema.get("$defs", {}))
+
+    def put(node: object) -> object:
+        if isinstance(node, list):
+            return [put(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" not in node:
+            return {key: put(each) for key, each in node.items() if key != "$defs"}
+        name = str(node["$ref"])
+        if node.keys() != {"$ref"} or not name.startswith(_HERE):
+            raise ValueError(f"reference {name!r} is not known")
+        return put(defined[name.removeprefix(_HERE)])
+
+    return cast("Schema", put(schema))
 
 
 def _every(checks: tuple[Fits, ...]) -> Fits:
@@ -140,6 +164,22 @@ def _pattern(value: object, _schema: Schema) -> Fits:
     return lambda record: not isinstance(record, str) or search(record) is not None
 
 
+def _format(value: object, _schema: Schema) -> Fits:
+    """A day that is in the calendar; as strict as a validator with its format checker."""
+    if value != "date":
+        raise ValueError(f"schema format {value!r} is not known")
+
+    def day(record: object) -> bool:
+        if not isinstance(record, str):
+            return True
+        try:
+            return _DAY.fullmatch(record) is not None and bool(date.fromisoformat(record))
+        except ValueError:
+            return False
+
+    return day
+
+
 def _equal(value: object, _schema: Schema) -> Fits:
     return lambda record: type(record) is type(value) and record == value
 
@@ -200,6 +240,7 @@ _KEYWORDS: Mapping[str, Callable[[object, Schema], Fits]] = {
     "propertyNames": _names,
     "anyOf": _any,
     "pattern": _pattern,
+    "format": _format,
     "const": _equal,
     "enum": _enum,
     "minimum": _bound(True),
