@@ -38,6 +38,7 @@ class Ground:
     index: ListIndex
     index_path: Path | None
     surroundings: Surroundings
+    parse: Callable[[Mapping[str, str], Taxonomy], Policy] = document.parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class LivePolicy:
     def build(self, files: Mapping[str, str], revision: int = 0) -> Running:
         """Parse and compile; raises PolicyError with every mistake of the document."""
         ground = self.ground
-        policy = document.parse(files, ground.taxonomy)
+        policy = ground.parse(files, ground.taxonomy)
         ruleset = compile_ruleset(
             policy, ground.taxonomy, ground.index, revision, ground.surroundings
         )

@@ -6,20 +6,18 @@ thread beside the loop: a policy takes tens of milliseconds.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from filterd.clients.segments import Segments, packed
+from filterd.documents import Documents
 from filterd.lists.addresses import Stretches
 from filterd.lists.index import Half, Index, file_table, open_index
 from filterd.metrics import layout
-from filterd.policy import document, taxonomy
 from filterd.policy.model import Policy
 from filterd.policy.ruleset import Ruleset, compile_ruleset
 from filterd.policy.tables import Surroundings
-from filterd.policy.taxonomy import Taxonomy
 from filterd.resolve.ports import Running
 from filterd.wire.names import from_text
 
@@ -28,14 +26,15 @@ Outlines = Callable[[tuple[Half, Half], Iterable[str], Iterable[str]], object | 
 
 
 class RulesetReader:
-    """Reads frames under the settings of one worker."""
+    """Reads frames under the settings of one worker; `documents` are those that its supervisor had
+    read before it was forked."""
 
-    def __init__(self, settings: Mapping[str, Any], outlines: Outlines) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], outlines: Outlines, documents: Documents | None = None
+    ) -> None:
         self._outlines = outlines
-        self._folder = Path(settings["blocklists"])
+        self._documents = documents or Documents(Path(settings["blocklists"]))
         self._served = tuple(from_text(zone) for zone in settings.get("conditional", {}))
-        self._taxonomy: tuple[object, Taxonomy] | None = None
-        self._policy: tuple[Mapping[str, str], Taxonomy, Policy] | None = None
 
     def read(
         self, frame: Mapping[str, Any], neighbours: Mapping[bytes, str], designated: tuple[str, ...]
@@ -45,8 +44,8 @@ class RulesetReader:
         `designated` are the encrypted endpoints that devices are told of. Raises FilterdError for
         documents that do not hold and for an index that cannot be used.
         """
-        kinds = self._kinds()
-        policy = self._parsed(frame["files"], kinds)
+        kinds = self._documents.taxonomy()
+        policy = self._documents.policy(frame["files"], kinds)
         # the supervisor has read the whole file; here only its head is checked
         index = open_index(Path(frame["index"]), verify=False)
         revision = int(frame["revision"])
@@ -67,21 +66,3 @@ class RulesetReader:
             return None
         halves = file_table(index).halves
         return self._outlines(halves, {*mentioned, *spoken.names}, spoken.pieces)
-
-    def _parsed(self, files: Mapping[str, str], kinds: Taxonomy) -> Policy:
-        """The policy, parsed anew only when it changed: most swaps are of lists alone."""
-        kept = self._policy
-        if kept is None or kept[1] is not kinds or kept[0] != files:
-            kept = self._policy = (files, kinds, document.parse(files, kinds))
-        return kept[2]
-
-    def _kinds(self) -> Taxonomy:
-        """The taxonomy, read anew only when its files changed: it is four fifths of a reload."""
-        found = tuple((p.name, s.st_mtime_ns, s.st_size) for p, s in _stats(self._folder))
-        if self._taxonomy is None or self._taxonomy[0] != found:
-            self._taxonomy = (found, taxonomy.load(self._folder))
-        return self._taxonomy[1]
-
-
-def _stats(folder: Path) -> list[tuple[Path, os.stat_result]]:
-    return [(path, path.stat()) for path in sorted(folder.glob("*.yaml"))]

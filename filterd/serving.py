@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterd import tasks
 from filterd.clients.segments import Segments, packed
+from filterd.documents import Documents
 from filterd.errors import FilterdError
 from filterd.gateway.answered import Answered
 from filterd.listen.admission import Admission
@@ -57,14 +58,14 @@ _GRACE_SECONDS, _HARVEST_TICKS = 2.0, 10
 class Serving:
     """Everything that answers, until `close`."""
 
-    def __init__(self, frame: Mapping[str, Any], pool: Pool) -> None:
+    def __init__(self, frame: Mapping[str, Any], pool: Pool, documents: Documents | None) -> None:
         settings: Mapping[str, Any] = frame["settings"]
         self._settings = settings
         self._pool = pool
         self._canaries = WithCanaries(pool)
         self._policy: Policy | None = None
         self._neighbours: dict[bytes, str] = {}
-        self._reader = RulesetReader(settings, open_outline)
+        self._reader = RulesetReader(settings, open_outline, documents)
         self._frame: Mapping[str, Any] | None = None
         self._designated: tuple[str, ...] = ()
         self._using = asyncio.Lock()
@@ -92,7 +93,7 @@ class Serving:
             self._listen()
 
     @classmethod
-    async def start(cls, frame: Mapping[str, Any]) -> Serving:
+    async def start(cls, frame: Mapping[str, Any], documents: Documents | None = None) -> Serving:
         """Everything up, and SERVFAIL for everyone until a ruleset comes.
 
         With `hold` nothing is read before the first ruleset: a sibling that can decide shares the
@@ -100,7 +101,7 @@ class Serving:
         """
         pool = Pool(pool_settings(frame["settings"]))
         await pool.start()
-        return cls(frame, pool)
+        return cls(frame, pool, documents)
 
     async def take(self, what: str, frame: Mapping[str, Any]) -> dict[str, Any]:
         """Do what a frame says (see `filterd.worker`); raises FilterdError."""

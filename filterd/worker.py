@@ -35,6 +35,7 @@ import struct
 from typing import Any, NoReturn
 
 from filterd import cores, descriptors, tasks
+from filterd.documents import Documents
 from filterd.errors import FilterdError
 from filterd.pauses import quiet, short_turns
 from filterd.serving import Serving
@@ -48,9 +49,15 @@ _log = logging.getLogger("filterd.worker")
 class Worker:
     """The link's end: frames in, answers and beats out."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        documents: Documents | None,
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self._documents = documents
         self._serving: Serving | None = None
         self._stopping = False
 
@@ -88,7 +95,7 @@ class Worker:
     async def _do(self, frame: dict[str, Any]) -> dict[str, Any]:
         what = frame.get("do")
         if what == "start":
-            self._serving = await Serving.start(frame)
+            self._serving = await Serving.start(frame, self._documents)
             return {}
         if what == "stop":
             self._stopping = True
@@ -115,9 +122,9 @@ class Worker:
         self._writer.write(_LENGTH.pack(len(raw)) + raw)
 
 
-async def _main(link: int) -> None:
+async def _main(link: int, documents: Documents | None) -> None:
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=link))
-    await Worker(reader, writer).run()
+    await Worker(reader, writer, documents).run()
     writer.close()
 
 
@@ -129,15 +136,16 @@ def main() -> None:
     serve(arguments.link)
 
 
-def serve(link: int) -> NoReturn:
-    """Be a worker on this descriptor, executed or forked, until the link ends."""
+def serve(link: int, documents: Documents | None = None) -> NoReturn:
+    """Be a worker on this descriptor, executed or forked, until the link ends; `documents` are what
+    was read before the fork."""
     cores.forbid()
     descriptors.make_room()
     form = "worker[%(process)d] %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, force=True)
     quiet()
     short_turns()
-    asyncio.run(_main(link))
+    asyncio.run(_main(link, documents))
     os._exit(0)  # threads of a compile under way are not waited for
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterd.app.state_dir import Holder
 from filterd.config import Settings
+from filterd.documents import Documents
 from filterd.metrics import counters
 from filterd.supervise import forked
 from filterd.supervise.canary import filter_works
@@ -42,6 +43,7 @@ class Front:
         self.settings = settings
         self.closing: list[Callable[[], Any]] = []
         self.neighbours: Callable[[], dict[str, Any]] | None = None
+        self._documents = Documents(settings.blocklists)
         self._live: LivePolicy | None = None
         self._fleet: Fleet | None = None
         self._sockets = Sockets()
@@ -70,11 +72,15 @@ class Front:
         self.closing.append(holder.release)
         self._sockets = open_sockets(settings.listen, str(settings.source or "filterd.yaml"))
         self.closing.append(self._sockets.close)
-        if forked.possible():
-            from filterd import serving, worker  # in memory once, for all of us
+        from filterd import serving, worker  # in memory once, for all of us
+        from filterd.app.opening import read_documents
 
-            assert serving
-            self._forked = forked.fork(settings.workers, self._descriptors(), worker.serve)
+        assert serving
+        self._documents = documents = read_documents(settings)
+        if forked.possible():
+            self._forked = forked.fork(
+                settings.workers, self._descriptors(), lambda link: worker.serve(link, documents)
+            )
 
     def _descriptors(self) -> list[int]:
         return [each.fileno() for each in self._sockets.all()]
@@ -91,7 +97,7 @@ class Front:
             standing.tell(settings.state_dir / "run", standing.Standing())  # until compared
         from filterd.app.opening import open_policy
 
-        self._live = await open_policy(settings, self._publish)
+        self._live = await open_policy(settings, self._publish, self._documents)
         if self._live.loaded:
             await self.answer()
         # from here on questions are answered: systemd may know, whatever the database does

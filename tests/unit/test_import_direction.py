@@ -23,6 +23,7 @@ ORDER = {
     "metrics": 3,
     "resolve": 4,
     "listen": 5,
+    "documents": 3,
     "live": 4,
     "control": 5,
     "evidence": 5,
