@@ -192,7 +192,7 @@ def _root(text: bytes) -> Root:
             _version(raw), _moment(raw["expires"]), keys,
             tuple(_key(each) for each in raw["release"]), digest(text),
         )  # fmt: skip
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise EvidenceError("format", f"not a root document: {error}") from None
 
 
@@ -212,7 +212,7 @@ def _bundle(text: bytes) -> Bundle:
             digest=digest(text),
             methods={_text(k): _text(v) for k, v in raw.get("methods", {}).items()},
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise EvidenceError("format", f"not a bundle: {error}") from None
 
 

@@ -50,7 +50,8 @@ def _odd_name(text: str) -> Name | Why:
     if "://" in text or "/" in text:
         return Why.URL
     if _PORT.search(text):
-        return name_of(_PORT.sub("", text))
+        bare = _PORT.sub("", text)  # one port: what has another colon is an address or nothing
+        return Why.NOT_A_NAME if ":" in bare and not _is_address(bare) else name_of(bare)
     try:
         name = from_text(text)
     except ValueError:

@@ -36,6 +36,9 @@ class Caps:
 
 
 DEFAULT_CAPS = Caps()
+_DAMAGE = (
+    OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, tarfile.TarError,
+)  # fmt: skip
 
 
 class _Capped(io.RawIOBase):
@@ -58,8 +61,8 @@ class _Capped(io.RawIOBase):
         """At most one block; ListError when damaged or over the cap."""
         try:
             found = self._plain.read(BLOCK_BYTES if size < 0 else min(size, BLOCK_BYTES))
-        except (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
-            raise ListError(f"damaged or truncated compression: {error}") from None
+        except _DAMAGE as error:
+            raise ListError(f"damaged or truncated: {error}") from None
         self._seen += len(found)
         if self._seen > self._limit:
             raise ListError(f"unpacks to more than {self._limit >> 20} MiB: refused")
@@ -118,7 +121,7 @@ def members(path: Path, caps: Caps = DEFAULT_CAPS) -> Iterator[Member]:
                         raise ListError(f"{path}: more than {caps.members} members: refused")
                     content = archive.extractfile(found) if found.isreg() else None
                     if content is not None:
-                        yield Member(found.name, content)
+                        yield Member(found.name, cast("IO[bytes]", _Capped(content, None, caps)))
         except tarfile.TarError as error:
             raise ListError(f"{path}: damaged archive: {error}") from None
 

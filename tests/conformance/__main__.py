@@ -119,7 +119,10 @@ def all_of(peers: list[str], folder: Path, told: Callable[[str], None]) -> Board
         alone = measured(subjects[0], filterd("auto"), folder / "filterd", signed)
         board.found["filterd"] = alone
         for each in PEERS:
-            if each.program not in peers or each.installed is None:
+            if each.program not in peers:
+                board.failed.append(f"{each.title} was not run (`--peers`).")
+                continue
+            if each.installed is None:
                 board.failed.append(f"{each.title} is not installed here.")
                 continue
             told(f"{each.title} …")

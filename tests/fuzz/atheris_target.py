@@ -1,14 +1,15 @@
 """Coverage-guided fuzzing: `python -m tests.fuzz.atheris_target [libFuzzer options] [corpus]`.
 
-Every input goes to every target; an exception or two seconds of time are a finding. atheris is no
-dependency: `pip install atheris`. An hour from generated messages:
+Every input goes to every target, or to the one in FILTERD_FUZZ; an exception or ten seconds of time
+are a finding. atheris is no dependency: `pip install atheris`. An hour from generated messages:
 
-    python -m tests.fuzz.atheris_target -max_total_time=3600 -max_len=1500 FOLDER
+    FILTERD_FUZZ=reply python -m tests.fuzz.atheris_target -max_total_time=3600 FOLDER
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 
@@ -21,12 +22,14 @@ def main() -> int:
         return 75
     with atheris.instrument_imports(include=["filterd"]):
         targets = importlib.import_module("tests.fuzz.targets").TARGETS
+    only = os.environ.get("FILTERD_FUZZ")
+    chosen = [targets[only]] if only else [*targets.values()]
 
     def once(octets: bytes) -> None:
-        for target in targets.values():
+        for target in chosen:
             target(octets)
 
-    atheris.Setup([*sys.argv, "-timeout=2"], once)
+    atheris.Setup([sys.argv[0], "-timeout=10", "-max_len=1500", *sys.argv[1:]], once)
     atheris.Fuzz()
     return 0
 

@@ -25,6 +25,7 @@ from filterd.wire import svcb
 from filterd.wire.names import from_wire, to_wire
 from filterd.wire.query import parse_query
 from filterd.wire.records import parse_reply
+from tests.fuzz import connections, records
 
 
 def query(octets: bytes) -> None:
@@ -107,7 +108,7 @@ def _asked(request: Request) -> None:
 def accounting(octets: bytes) -> None:
     """A RADIUS packet, as it is and with a right authenticator."""
     radius.read(octets, b"secret")
-    if len(octets) >= 20:
+    if 20 <= len(octets) < 65_536:
         signed = octets[:2] + len(octets).to_bytes(2, "big") + bytes(16) + octets[20:]
         digest = hashlib.md5(signed + b"secret", usedforsecurity=False).digest()
         radius.read(signed[:4] + digest + signed[20:], b"secret")
@@ -131,5 +132,10 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "query": query, "reply": reply, "scan": scan, "native reply": native_reply,
     "refusal": refusal, "service": service, "fit": fitting, "http/1.1": http_1, "http/2": http_2,
     "radius": accounting, "leases": leases, "list": a_list,
+    "upstream frames": connections.upstream_frames, "upstream http/2": connections.upstream_http_2,
+    "native http/2": connections.native_http_2, "client frames": connections.client_frames,
+    "envelopes": records.envelopes, "bodies": records.bodies, "dhcp": records.dhcp_offer,
+    "answered": records.answered_addresses, "archive": records.archive,
 }  # fmt: skip
-"""Every reader of octets that come over the network or from another program's file."""
+"""Every reader of octets that come over the network or from another program's file; streams and
+records stand in `connections` and `records`."""

@@ -30,7 +30,7 @@ from filterd.lists.modifiers import Modifiers
 _COSMETIC = re.compile(r"#@?(?:[$%?]|@?\$\?)?#|\$\$|\$@\$")
 _HEADER = re.compile(r"\[.*\]")
 _BARE = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?", re.I)
-_HOSTS = re.compile(r"(?:[0-9.]+|[0-9a-f:]*:[0-9a-f:.]*(?:%\S+)?)\s+\S", re.I)
+_HOSTS = re.compile(r"(?:[0-9.]+|[0-9a-f]*:[0-9a-f:.]*(?:%\S+)?)\s+\S", re.I)
 
 
 def parse(lines: Lines, options: Options) -> Iterator[Item]:
