@@ -3,10 +3,15 @@
 #include "lanes.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+
+#ifndef UDP_SEGMENT
+enum { UDP_SEGMENT = 103 }; /* linux/udp.h */
+#endif
 
 static void fill(lane *one, int64_t now_ms) {
     one->opens += (double)(now_ms - one->filled_ms) * LANE_OPENS / 1000;
@@ -17,6 +22,13 @@ static void fill(lane *one, int64_t now_ms) {
 static void set_place(port *one, unsigned at) {
     one->place_low = at & 255;
     one->place_high = at >> 8;
+}
+
+/* Whether this kernel takes runs apart: one that does not would send them as they are. */
+static int can_join(int fd) {
+    int size;
+    socklen_t room = sizeof size;
+    return !getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, &room);
 }
 
 static port *open_port(lane *one, int epoll, int64_t now_ms) {
@@ -32,6 +44,7 @@ static port *open_port(lane *one, int epoll, int64_t now_ms) {
         errno = saved;
         return NULL;
     }
+    if (!one->joins) one->joins = can_join(made->fd) ? 1 : -1;
     made->lane = one;
     made->opened_ms = now_ms;
     set_place(made, one->live);
@@ -71,19 +84,71 @@ void lane_queue(lane *one, port *by, const uint8_t *datagram, size_t size) {
     memcpy(one->datagrams[one->queued++], datagram, size);
 }
 
-int lane_depart(lane *one) {
-    struct mmsghdr heads[LANE_SLOTS];
+/* --- leaving ------------------------------------------------------------------------------ */
+
+/* What is queued, in the order in which it leaves; a message is one datagram, or a run of them that the
+ * kernel takes apart (UDP_SEGMENT, udp(7)): all of one size, the last one may be shorter. */
+typedef struct {
     struct iovec vecs[LANE_SLOTS];
-    unsigned count = one->queued, gone = 0;
-    one->queued = 0;
-    for (unsigned at = 0; at < count; at++) {
-        vecs[at] = (struct iovec){one->datagrams[at], one->sizes[at]};
-        heads[at].msg_hdr = (struct msghdr){.msg_iov = &vecs[at], .msg_iovlen = 1};
+    struct mmsghdr heads[LANE_SLOTS];
+    union {
+        struct cmsghdr head;
+        uint8_t octets[CMSG_SPACE(sizeof(uint16_t))];
+    } sizes[LANE_SLOTS];
+} departure;
+
+/* The longest first, so that few runs take them all. */
+static void line_up(lane *one, departure *of) {
+    for (unsigned next = 0; next < one->queued; next++) {
+        unsigned at = next;
+        for (; at && of->vecs[at - 1].iov_len < one->sizes[next]; at--) of->vecs[at] = of->vecs[at - 1];
+        of->vecs[at] = (struct iovec){one->datagrams[next], one->sizes[next]};
     }
+}
+
+/* The message that begins with datagram `first` of `count`; how many it takes. */
+static unsigned put_run(departure *of, struct mmsghdr *to, unsigned first, unsigned count) {
+    size_t size = of->vecs[first].iov_len;
+    unsigned end = first + 1;
+    while (end < count && of->vecs[end].iov_len == size) end++;
+    if (end < count) end++;
+    to->msg_hdr = (struct msghdr){.msg_iov = of->vecs + first, .msg_iovlen = end - first};
+    if (end - first == 1) return 1;
+    struct cmsghdr *said = &of->sizes[first].head;
+    uint16_t each = size;
+    *said = (struct cmsghdr){CMSG_LEN(sizeof each), IPPROTO_UDP, UDP_SEGMENT};
+    memcpy(CMSG_DATA(said), &each, sizeof each);
+    to->msg_hdr.msg_control = said;
+    to->msg_hdr.msg_controllen = CMSG_SPACE(sizeof each);
+    return end - first;
+}
+
+/* Messages for the datagrams from `first` on; how many. */
+static unsigned put_messages(const lane *one, departure *of, unsigned first, unsigned count) {
+    unsigned messages = 0;
+    for (unsigned at = first; at < count; messages++)
+        at += put_run(of, &of->heads[messages], at, one->joins > 0 ? count : at + 1);
+    return messages;
+}
+
+/* The way there may not allow it: no checksums by the device (before Linux 6.11), IPsec, a small MTU. */
+static int is_against_runs(int number) {
+    return number == EIO || number == EINVAL || number == EMSGSIZE || number == EOPNOTSUPP;
+}
+
+int lane_depart(lane *one) {
+    departure of;
+    unsigned count = one->queued, gone = 0;
+    line_up(one, &of);
+    one->queued = 0;
     while (gone < count) {
-        int sent = sendmmsg(one->filling->fd, heads + gone, count - gone, MSG_DONTWAIT);
-        if (sent > 0) gone += sent;
-        else if (errno != EINTR) return one->filling->failed = errno, one->failed = 1, 0;
+        unsigned messages = put_messages(one, &of, gone, count);
+        int sent = sendmmsg(one->filling->fd, of.heads, messages, MSG_DONTWAIT);
+        for (int at = 0; at < sent; at++) gone += of.heads[at].msg_hdr.msg_iovlen;
+        if (sent > 0 || errno == EINTR) continue;
+        if (one->joins <= 0 || !is_against_runs(errno))
+            return one->filling->failed = errno, one->failed = 1, 0;
+        one->joins = -1; /* one by one then */
     }
     return 1;
 }
