@@ -22,8 +22,6 @@ from filterd.app.list_facts import ListFacts
 from filterd.app.lookup import Lookup
 from filterd.app.methods import Methods, Parts
 from filterd.app.office import OfficeLine
-from filterd.app.pair import PairLine, Shares
-from filterd.app.pair_lists import SharedLists
 from filterd.app.presence import PresenceWatch
 from filterd.app.readings import Readings
 from filterd.app.refreshing import refresher
@@ -90,6 +88,9 @@ class Service:
         self._closing.append(evidence.stop)
         line = OfficeLine(evidence.recorder, keeper, owner, live)
         if settings.pair is not None:
+            from filterd.app.pair import PairLine, Shares  # X.509, for two boxes alone
+            from filterd.app.pair_lists import SharedLists
+
             share = Shares(SharedLists(owner, keeper), line.link)
             other = PairLine(owner, live, settings.pair, share)
             other.start()

@@ -2,7 +2,8 @@
 
 Form: magic line, 16 octets of salt, 12 of nonce, then AES-256-GCM over zstd-compressed JSON with
 the magic as associated data; the key by scrypt (N = 2^15, r = 8, p = 1: 32 MiB, so that guessing
-costs). Nothing in an archive is a path: parts have fixed names. Knows no store.
+costs). Nothing in an archive is a path: parts have fixed names. Knows no store. What seals and
+packs is imported on use: a school makes a backup on few days.
 """
 
 from __future__ import annotations
@@ -10,11 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-
-import zstandard
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 MAGIC = b"filterd backup 1\n"
 MIN_PASSPHRASE = 12
@@ -29,6 +25,9 @@ class ArchiveError(ValueError):
 
 def seal(content: Mapping[str, Any], passphrase: str, chance: bytes) -> bytes:
     """The archive of some content; `chance` is 28 random octets (salt and nonce)."""
+    import zstandard
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     if len(chance) != _SALT + _NONCE:
         raise ValueError("needs 28 random octets")
     salt, nonce = chance[:_SALT], chance[_SALT:]
@@ -39,6 +38,10 @@ def seal(content: Mapping[str, Any], passphrase: str, chance: bytes) -> bytes:
 
 def unseal(archive: bytes, passphrase: str) -> dict[str, Any]:
     """The content; ArchiveError when it is no archive, altered, or the passphrase is wrong."""
+    import zstandard
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     body = archive[len(MAGIC) :]
     if not archive.startswith(MAGIC) or not _SALT + _NONCE < len(body) <= MAX_ARCHIVE_BYTES:
         raise ArchiveError("not a filterd backup")
@@ -61,4 +64,6 @@ def unseal(archive: bytes, passphrase: str) -> dict[str, Any]:
 
 
 def _key(passphrase: str, salt: bytes) -> bytes:
+    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
     return Scrypt(salt=salt, length=32, n=1 << 15, r=8, p=1).derive(passphrase.encode())

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import pyotp
-
 from filterd.control.approvals import RESTS
 from filterd.control.owner import Owner, new_id, not_found
 from filterd.control.permissions import Permission, Role
@@ -256,6 +254,8 @@ class _Own:
         session, account = await self._session(caller)
         if self._sign_in.needs(account, session) == "totp":
             raise WRONG_CODE
+        import pyotp
+
         secret = pyotp.random_base32()
         sealed = self._owner.vault.seal(secret, account.id)
         await self._accounts.set(account.id, totp_pending=sealed)

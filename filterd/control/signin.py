@@ -12,16 +12,17 @@ import secrets
 from collections import deque
 from dataclasses import replace
 from datetime import datetime, timedelta
-
-import pyotp
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from filterd.control.owner import Owner, new_id
 from filterd.control.permissions import GRANTS, HALF_SIGNED_IN, TOTP_REQUIRED, Permission, Role
 from filterd.control.protocol import Caller, Refusal
 from filterd.storage.accounts import Account
 from filterd.storage.sessions import Session
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 ABSOLUTE = timedelta(hours=12)
 IDLE = timedelta(minutes=30)
@@ -47,9 +48,19 @@ class Passwords:
     """argon2id with the library's recommended cost (RFC 9106, second choice), one at a time."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher()
+        self._given = hasher
         self._one = asyncio.Semaphore(1)
-        self._dummy = self._hasher.hash(secrets.token_hex(16))
+
+    @cached_property
+    def _hasher(self) -> PasswordHasher:
+        from argon2 import PasswordHasher  # with the first password: nobody signs in while we start
+
+        return self._given or PasswordHasher()
+
+    @cached_property
+    def _dummy(self) -> str:
+        """A hash that no password fits; it costs 64 MiB for a moment."""
+        return self._hasher.hash(secrets.token_hex(16))
 
     async def hash(self, password: str) -> str:
         """Hash a new password; refused when too short or too long."""
@@ -60,16 +71,22 @@ class Passwords:
                 f"A password has at least {_MIN_PASSWORD} characters",
             )
         async with self._one:
-            return await asyncio.to_thread(self._hasher.hash, password)
+            return await asyncio.to_thread(self._hash, password)
 
     async def verify(self, hashed: str | None, password: str) -> bool:
         """Whether the password fits; an unknown account (None) takes as long as a known one."""
         async with self._one:
             return await asyncio.to_thread(self._verify, hashed, password[: _MAX_PASSWORD + 1])
 
+    def _hash(self, password: str) -> str:
+        return self._hasher.hash(password)
+
     def _verify(self, hashed: str | None, password: str) -> bool:
+        from argon2.exceptions import InvalidHashError, VerificationError
+
+        dummy = self._dummy  # made for known accounts too: the first try must not tell them apart
         try:
-            return self._hasher.verify(hashed or self._dummy, password) and hashed is not None
+            return self._hasher.verify(hashed or dummy, password) and hashed is not None
         except (VerificationError, InvalidHashError):
             return False
 
@@ -165,6 +182,8 @@ class SignIn:
 
     def _step(self, secret: str, code: str) -> int | None:
         """The time step whose code this is, among the current one and its neighbours."""
+        import pyotp
+
         totp, now = pyotp.TOTP(secret), int(self._owner.clock().timestamp())
         for step in (now // 30 - 1, now // 30, now // 30 + 1):
             if secrets.compare_digest(totp.at(step * 30), code):

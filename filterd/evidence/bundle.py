@@ -16,12 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from filterd.errors import EvidenceError
 from filterd.evidence.canonical import canonical, digest
-from filterd.evidence.signing import DeviceKey, fingerprint
+from filterd.evidence.signing import DeviceKey, fingerprint, fits
 
 ROOT, BUNDLE = "filterd.root/1", "filterd.bundle/1"
 MAX_BYTES = 8 * 1024 * 1024
@@ -165,15 +162,12 @@ def _enough(
 ) -> None:
     """At least `needed` different keys of these signed the text."""
     good = 0
+    text = _message(kind, text)
     for public in sorted({bytes.fromhex(key) for key in keys}):
         signature = signatures.get(fingerprint(public))
         if signature is None:
             continue
-        try:
-            Ed25519PublicKey.from_public_bytes(public).verify(signature, _message(kind, text))
-        except (InvalidSignature, ValueError):
-            continue
-        good += 1
+        good += fits(public, signature, text)
     if good < needed:
         raise EvidenceError("signature", f"{good} of {needed} needed signatures fit")
 

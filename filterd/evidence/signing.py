@@ -2,37 +2,33 @@
 
 Knows no meaning of what is signed except its kind: the kind is part of the signed bytes, so a
 challenge answer can never pass as a summary. Keys lie in `state_dir/keys`, readable by the
-service alone.
+service alone; the public half lies beside, so that `cryptography` (10 MiB) comes with the first
+signature and not with the start.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-    Ed25519PrivateKey,
-    Ed25519PublicKey,
-)
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from typing import TYPE_CHECKING
 
 from filterd.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FORMAT = "filterd.signed/1"
 SUMMARY, CHALLENGE, REPORT, HANDOFF = "summary", "challenge", "report", "handoff"
 KEY_FILE = "device.pem"
+_PUBLIC_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +84,33 @@ def verify(signed: Signed, public: bytes, kind: str) -> bytes:
         raise EvidenceError("kind", f"signed as {signed.kind!r}, expected {kind!r}")
     if signed.device != fingerprint(public):
         raise EvidenceError("device", "the envelope names another device's key")
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(
-            signed.signature, _message(kind, signed.body)
-        )
-    except (InvalidSignature, ValueError):
-        raise EvidenceError("signature", "the signature does not fit the record") from None
+    if not fits(public, signed.signature, _message(kind, signed.body)):
+        raise EvidenceError("signature", "the signature does not fit the record")
     return signed.body
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceKey:
-    """The private key of one box; `public` is what the office pins."""
+def fits(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether the key (raw, 32 octets) signed the message (Ed25519, RFC 8032)."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    private: Ed25519PrivateKey
-    public: bytes
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+class DeviceKey:
+    """The key of one box; `public` is what the office pins, `private` is read when it signs."""
+
+    def __init__(self, public: bytes, read: Callable[[], Ed25519PrivateKey]) -> None:
+        self.public = public
+        self._read = read
+
+    @cached_property
+    def private(self) -> Ed25519PrivateKey:
+        return self._read()
 
     @property
     def id(self) -> str:
@@ -122,29 +130,76 @@ def device_key(directory: Path) -> DeviceKey:
         _create(path)
     if path.stat().st_mode & 0o077:
         raise EvidenceError("key", f"{path} may be read by others: chmod 600")
+    pem = path.read_bytes()
+    public = _noted(path, pem)
+    if public is not None:
+        return DeviceKey(public, lambda: _private(path, pem))
+    key = from_private(_private(path, pem))
+    _note(path, pem, key.public)
+    return key
+
+
+def from_private(private: Ed25519PrivateKey) -> DeviceKey:
+    return DeviceKey(_public(private), lambda: private)
+
+
+def _private(path: Path, pem: bytes) -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
-        private = load_pem_private_key(path.read_bytes(), password=None)
+        private = load_pem_private_key(pem, password=None)
     except ValueError as error:
         raise EvidenceError("key", f"{path}: {error}") from None
     if not isinstance(private, Ed25519PrivateKey):
         raise EvidenceError("key", f"{path} holds no Ed25519 key")
-    return from_private(private)
+    return private
 
 
-def from_private(private: Ed25519PrivateKey) -> DeviceKey:
-    return DeviceKey(private, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+def _public(private: Ed25519PrivateKey) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def _noted(path: Path, pem: bytes) -> bytes | None:
+    """The public half as it was noted; None unless it was noted for exactly this key file."""
+    try:
+        of, public = path.with_suffix(".pub").read_text("ascii").split()
+        if of == hashlib.sha256(pem).hexdigest() and len(public) == 2 * _PUBLIC_BYTES:
+            return bytes.fromhex(public)
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _note(path: Path, pem: bytes, public: bytes) -> None:
+    """Write the public half down; where that cannot be, it is worked out at every start."""
+    with contextlib.suppress(OSError):
+        _write(
+            path.with_suffix(".pub"), f"{hashlib.sha256(pem).hexdigest()} {public.hex()}\n".encode()
+        )
 
 
 def _create(path: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pem = Ed25519PrivateKey.generate().private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    _write(
+        path,
+        Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        ),
     )
-    fresh = path.with_suffix(".new")
+
+
+def _write(path: Path, content: bytes) -> None:
+    fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     fresh.rename(path)

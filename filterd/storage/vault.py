@@ -1,24 +1,35 @@
-"""Secrets at rest: encrypted with a key file that never enters the database (AES-256-GCM)."""
+"""Secrets at rest: encrypted with a key file that never enters the database (AES-256-GCM).
+
+`cryptography` comes with the first secret: it is 10 MiB, and many schools store none.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
+from functools import cached_property
 from pathlib import Path
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING
 
 from filterd.errors import StorageError
 
-_NONCE_BYTES = 12
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_KEY_BYTES, _NONCE_BYTES = 32, 12
 
 
 class Vault:
     """Seals and opens small secrets; `context` ties a secret to its owner."""
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+        self._key = key
+
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        return AESGCM(self._key)
 
     @classmethod
     def at(cls, path: Path) -> Vault:
@@ -26,14 +37,14 @@ class Vault:
         try:
             key = path.read_bytes()
         except FileNotFoundError:
-            key = AESGCM.generate_key(256)
+            key = secrets.token_bytes(_KEY_BYTES)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(key)
                 file.flush()
                 os.fsync(file.fileno())
-        if len(key) != 32:
+        if len(key) != _KEY_BYTES:
             raise StorageError(
                 f"{path} is not a key of 32 octets", f"{path} không phải khoá 32 byte"
             )
@@ -46,6 +57,8 @@ class Vault:
 
     def open(self, sealed: bytes, context: str) -> str:
         """Decrypt a secret; raises StorageError when the key or the context is another."""
+        from cryptography.exceptions import InvalidTag
+
         nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         try:
             return self._cipher.decrypt(nonce, body, context.encode()).decode()

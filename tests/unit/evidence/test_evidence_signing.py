@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -39,6 +43,43 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     signing.device_key(tmp_path)
     (tmp_path / "device.pem").chmod(0o644)
     with pytest.raises(EvidenceError, match="chmod 600"):
+        signing.device_key(tmp_path)
+
+
+def test_a_start_knows_its_key_without_the_library_that_signs(tmp_path: Path) -> None:
+    made = signing.device_key(tmp_path)
+    program = (
+        "import pathlib, sys\nfrom filterd.evidence.signing import device_key\n"
+        f"print(device_key(pathlib.Path({str(tmp_path)!r})).id, 'cryptography' in sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert found.stdout.split() == [made.id, "False"]
+    again = signing.device_key(tmp_path)
+    sent = again.sign(signing.SUMMARY, b"{}")
+    assert signing.verify(sent, made.public, signing.SUMMARY) == b"{}"
+
+
+def test_another_key_in_its_place_has_its_own_public_half(tmp_path: Path) -> None:
+    first = signing.device_key(tmp_path / "a")
+    other = signing.device_key(tmp_path / "b")
+    shutil.copy(tmp_path / "b" / "device.pem", tmp_path / "a" / "device.pem")
+    assert signing.device_key(tmp_path / "a").id == other.id != first.id
+
+
+@pytest.mark.parametrize("note", ["", "x y z", "00 11", "{of} 11", "{of} " + "zz" * 32])
+def test_a_note_that_cannot_be_is_not_believed(tmp_path: Path, note: str) -> None:
+    made = signing.device_key(tmp_path)
+    pem = (tmp_path / "device.pem").read_bytes()
+    (tmp_path / "device.pub").write_text(note.format(of=hashlib.sha256(pem).hexdigest()))
+    assert signing.device_key(tmp_path).public == made.public
+
+
+def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
+    signing.device_key(tmp_path)
+    (tmp_path / "device.pem").write_text("nonsense")
+    with pytest.raises(EvidenceError, match=r"device\.pem"):
         signing.device_key(tmp_path)
 
 
