@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memo.h"
+
 enum { LONGEST = 255 };
 
 static uint64_t hash_of(const char *bytes, size_t size) {
@@ -22,6 +24,8 @@ static uint32_t mask_for(size_t count) {
 void outline_close(outline *self) {
     free(self->touched);
     free(self->pieces);
+    free(self->parents);
+    self->parents = NULL;
     self->touched = NULL;
     self->pieces = NULL;
 }
@@ -31,7 +35,8 @@ int outline_reserve(outline *self, size_t names, size_t pieces) {
     self->pieces_mask = pieces ? mask_for(pieces) : 0;
     self->touched = calloc((size_t)self->touched_mask + 1, sizeof *self->touched);
     self->pieces = pieces ? calloc((size_t)self->pieces_mask + 1, sizeof *self->pieces) : NULL;
-    return self->touched && (!pieces || self->pieces);
+    self->parents = calloc(OUTLINE_PARENTS, sizeof *self->parents);
+    return self->touched && self->parents && (!pieces || self->pieces);
 }
 
 void outline_touch(outline *self, const char *name, size_t size) {
@@ -114,24 +119,49 @@ static uint32_t set_of(const outline_half *half, uint32_t id) {
     return half->width == 2 ? ((const uint16_t *)half->sets)[id] : ((const uint32_t *)half->sets)[id];
 }
 
-int outline_of(const outline *self, const uint8_t *name, size_t size, uint8_t *out) {
-    char text[LONGEST];
-    uint8_t key[LONGEST + 1];
+/* The outline of a key (the name backwards, a dot behind it); `looked` as of trie_prefixes. */
+static int walk(const outline *self, const uint8_t *key, size_t size, uint8_t *out, size_t *looked) {
     trie_key found[TRIE_FOUND];
-    size_t length = size > LONGEST ? 0 : spell(name, size, text);
     int filled = 0;
-    if (!length || is_pythons(self, text, length)) return -1;
-    for (size_t at = 0; at < length; at++) key[at] = text[length - 1 - at];
-    key[length] = '.';
     int second = memcmp(key, "moc.", 4) && memcmp(key, "ten.", 4) && memcmp(key, "gro.", 4);
-    const outline_half *half = &self->halves[length < 3 ? 1 : second != 0];
-    int count = trie_prefixes(&half->names, key, length + 1, found);
+    const outline_half *half = &self->halves[size < 4 ? 1 : second != 0];
+    int count = trie_prefixes(&half->names, key, size, found, looked);
     for (int at = 0; at < count; at++) {
         uint32_t set = set_of(half, found[at].id);
-        uint32_t said = set << 2 | (half == &self->halves[1]) << 1 | (found[at].size == length + 1);
+        uint32_t said = set << 2 | (half == &self->halves[1]) << 1 | (found[at].size == size);
         if (!set) continue;
         memcpy(out + filled, &said, sizeof said);
         filled += sizeof said;
     }
     return count < 0 ? -1 : filled;
+}
+
+/* Octets of the key that say the parent, the dot behind it too; 0: it has none that is kept. */
+static size_t parent_of(const char *text, size_t length) {
+    const char *dot = memchr(text, '.', length);
+    size_t size = dot ? length - (dot - text) : 0;
+    return size < 4 || size > OUTLINE_PARENT ? 0 : size; /* the half is said by four */
+}
+
+int outline_of(const outline *self, const uint8_t *name, size_t size, uint8_t *out) {
+    char text[LONGEST];
+    uint8_t key[LONGEST + 1];
+    size_t length = size > LONGEST ? 0 : spell(name, size, text), looked;
+    if (!length || is_pythons(self, text, length)) return -1;
+    for (size_t at = 0; at < length; at++) key[at] = text[length - 1 - at];
+    key[length] = '.';
+    size_t parent = parent_of(text, length);
+    uint64_t place = parent ? memo_hash_of(0, key, parent) & (OUTLINE_PARENTS - 1) : 0;
+    outline_parent *kept = &self->parents[place];
+    if (parent && kept->size == parent && !memcmp(kept->key, key, parent)) {
+        memcpy(out, kept->said, OUTLINE_SAID);
+        return kept->filled;
+    }
+    int filled = walk(self, key, length + 1, out, &looked);
+    if (!parent || looked > parent || filled < 0 || filled > OUTLINE_SAID) return filled;
+    kept->size = parent;
+    kept->filled = filled;
+    memcpy(kept->key, key, parent);
+    memcpy(kept->said, out, filled);
+    return filled;
 }

@@ -9,7 +9,13 @@
 
 #include "trie.h"
 
-enum { OUTLINE_HALVES = 2, OUTLINE_SIZE = 4 * TRIE_FOUND };
+enum {
+    OUTLINE_HALVES = 2,
+    OUTLINE_SIZE = 4 * TRIE_FOUND,
+    OUTLINE_PARENTS = 512, /* kept; a power of two */
+    OUTLINE_PARENT = 46,   /* octets of the longest */
+    OUTLINE_SAID = 16
+};
 
 typedef struct {
     trie names;
@@ -18,11 +24,19 @@ typedef struct {
     int width; /* octets of a number: 1, 2 or 4 */
 } outline_half;
 
+/* What holds for all names right below a parent: the walk for one of them ended inside of it. Most new
+ * names have a parent that others had. */
+typedef struct {
+    uint8_t size, filled; /* 0: none is kept here */
+    uint8_t key[OUTLINE_PARENT], said[OUTLINE_SAID];
+} outline_parent;
+
 typedef struct {
     outline_half halves[OUTLINE_HALVES]; /* names under com, net and org; all others */
     uint64_t *touched; /* hashes of names; at and below them Python judges */
     uint32_t touched_mask, pieces_mask;
     uint32_t *pieces; /* 3 or 4 octets that an expression needs */
+    outline_parent *parents;
 } outline;
 
 void outline_close(outline *self);

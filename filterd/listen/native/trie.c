@@ -187,15 +187,18 @@ static int descend(const level *in, walk *on) {
     return 0;
 }
 
-int trie_prefixes(const trie *self, const uint8_t *text, size_t size, trie_key *found) {
+int trie_prefixes(const trie *self, const uint8_t *text, size_t size, trie_key *found,
+                  size_t *looked) {
     const level *first = self->levels;
     walk on = {.text = text, .size = size, .steps = STEPS};
     int count = 0;
+    *looked = size + 1;
     if (bits_get(&first->ends, 0)) return -1;
     while (on.at < on.size && descend(first, &on)) {
         if (!bits_get(&first->ends, on.node)) continue;
         if (count == TRIE_FOUND) return -1;
         found[count++] = (trie_key){bits_rank(&first->ends, on.node), on.at};
     }
+    *looked = on.at + 1; /* the octet there led nowhere, or the text is at its end */
     return on.steps > 0 ? count : -1;
 }

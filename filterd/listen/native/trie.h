@@ -45,7 +45,8 @@ typedef struct {
 int trie_open(trie *self, const uint8_t *bytes, size_t size);
 
 /* All stored keys that `text` begins with, shortest first; how many, or -1: more than TRIE_FOUND, or
- * the table is damaged. */
-int trie_prefixes(const trie *self, const uint8_t *text, size_t size, trie_key *found);
+ * the table is damaged. Every text with the same first `looked` octets gives the same. */
+int trie_prefixes(const trie *self, const uint8_t *text, size_t size, trie_key *found,
+                  size_t *looked);
 
 #endif

@@ -96,6 +96,24 @@ def test_it_finds_the_same_keys_in_a_large_table() -> None:
         assert native.outline(to_wire(Name(name))) == tables.outline(name), name
 
 
+PARENTS = ("com", "vn", "a.com", "ab.com", "b.a.com", "a.co.uk", "b.vn", "x" * 44 + ".vn", "0.net")
+BELOW = st.builds(
+    ".".join, st.tuples(st.sampled_from(("a", "b", "ab", "ba", "0", "w")), st.sampled_from(PARENTS))
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sets(BELOW | NAME, max_size=12), st.lists(BELOW, max_size=60))
+def test_what_was_found_for_one_name_never_holds_for_a_sister_that_is_listed(
+    names: set[str], asked: list[str]
+) -> None:
+    """Names right below a few parents, in any order and again: what is kept of a parent shows."""
+    tables = Tables(names)
+    native = tables.native()
+    for name in [*asked, *(f"w.{name}" for name in asked), *reversed(asked)]:
+        assert native.outline(to_wire(Name(name))) == tables.outline(name), name
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.sets(NAME, min_size=1, max_size=40),
