@@ -61,6 +61,16 @@ class Opened:
         """The four octets there, in the machine's order."""
         return int.from_bytes(os.pread(self._descriptor, 4, at), sys.byteorder)
 
+    def crc(self, at: int) -> int:
+        """The CRC-32 of all from there on. Through the map the whole file would be this process's
+        memory meanwhile, and a bad block of the disk would end it (SIGBUS); here it is an OSError.
+        """
+        crc, piece = 0, memoryview(bytearray(_PIECE))
+        while size := os.preadv(self._descriptor, [piece], at):
+            crc = zlib.crc32(piece[:size], crc)
+            at += size
+        return crc
+
 
 def write(path: Path, head: Mapping[str, Any], parts: Mapping[str, Path]) -> str:
     """Write the file whole or not at all; returns the digest of its content.
@@ -140,10 +150,8 @@ def read(path: Path, verify: bool = True) -> Mapped:
         raise ListError(f"cannot read {path}: {error}: {RECOMPILE}") from None
     view = memoryview(whole)
     head, start = _head(view, path)
-    if verify and _crc(view[start:]) != head.pop("crc"):
-        raise ListError(f"{path} is damaged (checksum): {RECOMPILE}")
-    if verify and hasattr(mmap, "MADV_DONTNEED"):
-        whole.madvise(mmap.MADV_DONTNEED)  # read once: the pages need not stay this process's
+    if verify:
+        _check(file, start, head.pop("crc"), path)
     sections = {
         name: view[start + at : start + at + size] for name, (at, size) in head["sections"].items()
     }
@@ -171,8 +179,10 @@ def _head(view: memoryview, path: Path) -> tuple[dict[str, Any], int]:
     return head, _FIXED.size + length
 
 
-def _crc(view: memoryview) -> int:
-    crc = 0
-    for at in range(0, len(view), _PIECE):
-        crc = zlib.crc32(view[at : at + _PIECE], crc)
-    return crc
+def _check(file: Opened, start: int, crc: int, path: Path) -> None:
+    try:
+        whole = file.crc(start) == crc
+    except OSError as error:
+        raise ListError(f"cannot read {path}: {error}: {RECOMPILE}") from None
+    if not whole:
+        raise ListError(f"{path} is damaged (checksum): {RECOMPILE}")
