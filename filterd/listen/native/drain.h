@@ -29,6 +29,8 @@ typedef struct {
     source *from;   /* NULL: not placed */
     entry *expired; /* what the memo knows, if that is too old; holds until the memo is changed */
     uint8_t question[MEMO_QUESTION + 8];
+    uint64_t hash; /* of it among answers; told by forward_take */
+    int held;      /* an answer to it is kept there, too old perhaps */
     int names_size; /* of its outline in `names`; -1: it has none */
     uint8_t names[OUTLINE_SIZE];
 } asked;

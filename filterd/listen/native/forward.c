@@ -35,6 +35,8 @@ void forward_close(forward *self) {
     bury(self);
     for (pending *one = self->spare, *next; one; one = next) next = one->next, free(one);
     self->spare = NULL;
+    for (waiter *one = self->spare_waiter, *next; one; one = next) next = one->next, free(one);
+    self->spare_waiter = NULL;
     memo_close(&self->answers);
     if (self->timer >= 0) close(self->timer);
     if (self->epoll >= 0) close(self->epoll);
@@ -54,8 +56,11 @@ void forward_ticking(forward *self, int on) {
 
 void forward_alarm(forward *self) { set_timer(self, 1); }
 
-pending *forward_find(forward *self, const uint8_t *question, size_t size) {
-    uint64_t hash = memo_hash(&self->answers, 0, 0, question, size);
+uint64_t forward_hash(const forward *self, const uint8_t *question, size_t size) {
+    return memo_hash(&self->answers, 0, 0, question, size);
+}
+
+pending *forward_find(forward *self, uint64_t hash, const uint8_t *question, size_t size) {
     pending *one = self->by_question[hash % FORWARD_PENDING];
     for (; one; one = one->chained)
         if (one->hash == hash && one->question_size == size &&
@@ -64,23 +69,21 @@ pending *forward_find(forward *self, const uint8_t *question, size_t size) {
     return NULL;
 }
 
-static uint32_t note_of(const forward *self, const uint8_t *question, size_t size) {
-    return memo_hash(&self->answers, 0, 0, question, size) >> 20 & (FORWARD_NOTED - 1);
-}
+static uint32_t note_of(uint64_t hash) { return hash >> 20 & (FORWARD_NOTED - 1); }
 
-void forward_note(forward *self, const uint8_t *question, size_t size) {
-    uint32_t at = note_of(self, question, size);
+void forward_note(forward *self, uint64_t hash) {
+    uint32_t at = note_of(hash);
     if (self->notes++ == FORWARD_NOTES) {
         self->newer ^= 1;
         self->notes = 0;
-        memset(self->noted[self->newer], 0, sizeof self->noted[0]);
+        for (uint32_t word = 0; word < FORWARD_NOTED / 64; word++) self->noted[word][self->newer] = 0;
     }
-    self->noted[self->newer][at / 64] |= 1ull << at % 64;
+    self->noted[at / 64][self->newer] |= 1ull << at % 64;
 }
 
-int forward_is_noted(const forward *self, const uint8_t *question, size_t size) {
-    uint32_t at = note_of(self, question, size);
-    return (self->noted[0][at / 64] | self->noted[1][at / 64]) >> at % 64 & 1;
+int forward_is_noted(const forward *self, uint64_t hash) {
+    uint32_t at = note_of(hash);
+    return (self->noted[at / 64][0] | self->noted[at / 64][1]) >> at % 64 & 1;
 }
 
 /* --- ending ----------------------------------------------------------------------------- */

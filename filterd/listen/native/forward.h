@@ -16,6 +16,7 @@
 enum {
     FORWARD_PENDING = 4096, /* questions under way here; more are Python's */
     FORWARD_SPARES = 512,
+    FORWARD_PLAIN = 128, /* octets of a query for which a waiter is used again */
     FORWARD_CROWD = 500,    /* beyond it a source may have FORWARD_SHARE waiting */
     FORWARD_SHARE = 100,
     FORWARD_AT_ONCE = 2,    /* upstreams asked at the same time */
@@ -83,7 +84,9 @@ typedef struct forward {
     pending *spare; /* to be used again, `spares` of them */
     unsigned spares;
     waiter *unfit; /* answered, but too long for their datagram: for the handler */
-    uint64_t noted[2][FORWARD_NOTED / 64]; /* see forward_note */
+    waiter *spare_waiter; /* likewise */
+    unsigned spare_waiters;
+    uint64_t noted[FORWARD_NOTED / 64][2]; /* see forward_note */
     unsigned notes, newer;
     struct mmsghdr heads[LANE_SLOTS];
     struct iovec vecs[LANE_SLOTS];
@@ -95,9 +98,11 @@ typedef struct forward {
 
 int forward_open(forward *self, size_t limit_bytes, uint64_t seed);
 void forward_close(forward *self);
-pending *forward_find(forward *self, const uint8_t *question, size_t size);
+/* By which a question is found here, among its answers and among what is noted. */
+uint64_t forward_hash(const forward *self, const uint8_t *question, size_t size);
+pending *forward_find(forward *self, uint64_t hash, const uint8_t *question, size_t size);
 /* Send a new question; NULL when nothing can be sent. */
-pending *forward_start(forward *self, const uint8_t *question, size_t size, int64_t now_us);
+pending *forward_start(forward *self, const asked *one, int64_t now_us);
 void pending_free(forward *self, pending *one);
 /* Send what was started: after each batch of questions. */
 void forward_depart(forward *self);
@@ -113,9 +118,11 @@ void forward_yield(forward *self, pending *one);
 
 /* Python holds an answer to this question, or asks it: it is to be asked before the question is sent.
  * May be said of others too; is forgotten after some ten thousand more. */
-void forward_note(forward *self, const uint8_t *question, size_t size);
-int forward_is_noted(const forward *self, const uint8_t *question, size_t size);
+void forward_note(forward *self, uint64_t hash);
+int forward_is_noted(const forward *self, uint64_t hash);
 
+/* One with room for a query of this size, nothing else set; NULL: no memory. */
+waiter *waiter_make(forward *self, size_t size);
 void waiter_free(forward *self, waiter *one);
 /* Whether an address list has one of these, which are about to be told for `ttl` seconds. */
 int forward_suspect(forward *self, const uint8_t *body, size_t size, size_t stride, uint32_t ttl);

@@ -53,8 +53,9 @@ PyObject *forward_hand_over(Forward *self, PyObject *question) {
     char *bytes;
     Py_ssize_t size;
     if (PyBytes_AsStringAndSize(question, &bytes, &size)) return NULL;
+    const uint8_t *octets = (const uint8_t *)bytes;
     pending *one = size < 5 || size > MEMO_QUESTION
-        ? NULL : forward_find(&self->flow, (uint8_t *)bytes, size);
+        ? NULL : forward_find(&self->flow, forward_hash(&self->flow, octets, size), octets, size);
     if (!one) Py_RETURN_NONE;
     PyObject *outer = self->events, *event = NULL;
     if (!(self->events = PyList_New(0))) return self->events = outer, NULL;

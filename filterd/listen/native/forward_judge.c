@@ -19,9 +19,7 @@ static int ask_judge(Forward *self, const asked *one, uint32_t rules, verdict *f
 
 /* What the judge said lately of another name of which the lists say the same. */
 static int judged_alike(Forward *self, const asked *one, int64_t now_ms, verdict *found) {
-    if (one->names_size < 0 ||
-        forward_is_noted(&self->flow, one->question, one->question_size))
-        return 0;
+    if (one->names_size < 0 || forward_is_noted(&self->flow, one->hash)) return 0;
     const entry *kept = memo_get(&self->memo->table, one->from->rules, MEMO_FORWARDED, one->names,
                                  one->names_size);
     if (!kept || kept->until_ms <= now_ms) return 0;

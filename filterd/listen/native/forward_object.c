@@ -225,7 +225,8 @@ static PyObject *forward_note_py(Forward *self, PyObject *question) {
     char *bytes;
     Py_ssize_t size;
     if (PyBytes_AsStringAndSize(question, &bytes, &size)) return NULL;
-    if (size <= MEMO_QUESTION) forward_note(&self->flow, (uint8_t *)bytes, size);
+    if (size <= MEMO_QUESTION)
+        forward_note(&self->flow, forward_hash(&self->flow, (uint8_t *)bytes, size));
     Py_RETURN_NONE;
 }
 

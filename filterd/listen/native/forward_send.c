@@ -76,11 +76,10 @@ void forward_depart(forward *self) {
     if (failed) forward_alarm(self);
 }
 
-static void chain(forward *self, pending *one, const uint8_t *question) {
-    pending **bucket;
-    memcpy(one->question, question, one->question_size);
-    one->hash = memo_hash(&self->answers, 0, 0, question, one->question_size);
-    bucket = &self->by_question[one->hash % FORWARD_PENDING];
+static void chain(forward *self, pending *one, const asked *from) {
+    pending **bucket = &self->by_question[from->hash % FORWARD_PENDING];
+    memcpy(one->question, from->question, one->question_size);
+    one->hash = from->hash;
     one->chained = *bucket;
     *bucket = one;
     one->next = self->all;
@@ -107,13 +106,14 @@ void pending_free(forward *self, pending *one) {
     self->spares++;
 }
 
-pending *forward_start(forward *self, const uint8_t *question, size_t size, int64_t now_us) {
+pending *forward_start(forward *self, const asked *from, int64_t now_us) {
     int64_t now_ms = now_us / 1000, patience = 0;
     pending *one = self->count < FORWARD_PENDING ? pending_make(self) : NULL;
     if (!one) return NULL;
     int mixed = 1;
     for (unsigned at = 0; at < self->at_once; at++) mixed &= self->order[at]->keeps_case;
-    if (!build(self, one, question, size, mixed)) return pending_free(self, one), NULL;
+    if (!build(self, one, from->question, from->question_size, mixed))
+        return pending_free(self, one), NULL;
     for (unsigned at = 0; at < self->at_once; at++) {
         if (!send_to(self, one, self->order[at], at, now_ms)) continue;
         one->at_once++;
@@ -122,8 +122,8 @@ pending *forward_start(forward *self, const uint8_t *question, size_t size, int6
     if (!one->at_once) return pending_free(self, one), NULL;
     one->sent_us = now_us;
     one->due_ms = now_ms + patience;
-    chain(self, one, question);
-    one->held = memo_get(&self->answers, 0, 0, question, size) != NULL;
+    chain(self, one, from);
+    one->held = from->held;
     forward_ticking(self, 1);
     return one;
 }

@@ -104,7 +104,7 @@ static Py_ssize_t tell_known(Forward *self, asked *one, const verdict *found, en
 static int wait_for(Forward *self, Drain *by, pending *on, const asked *one, const verdict *found,
                     const struct msghdr *head, int64_t now_us) {
     waiter *made = head->msg_namelen > sizeof made->name || self->flow.waiters >= FORWARD_WAITERS
-        ? NULL : calloc(1, sizeof *made + one->size);
+        ? NULL : waiter_make(&self->flow, one->size);
     if (!made) return 0;
     Py_INCREF(by);
     made->drain = by;
@@ -129,18 +129,30 @@ static int wait_for(Forward *self, Drain *by, pending *on, const asked *one, con
     return 1;
 }
 
+waiter *waiter_make(forward *flow, size_t size) {
+    waiter *one = flow->spare_waiter;
+    if (size > FORWARD_PLAIN || !one)
+        return malloc(sizeof *one + (size > FORWARD_PLAIN ? size : FORWARD_PLAIN));
+    flow->spare_waiter = one->next;
+    flow->spare_waiters--;
+    return one;
+}
+
 void waiter_free(forward *flow, waiter *one) {
     source *from = memo_source(flow->rules, one->address, 0);
     if (from && from->pending) from->pending--;
     flow->waiters--;
     Py_DECREF((PyObject *)one->drain);
-    free(one);
+    if (one->size > FORWARD_PLAIN || flow->spare_waiters == FORWARD_SPARES) return free(one);
+    one->next = flow->spare_waiter;
+    flow->spare_waiter = one;
+    flow->spare_waiters++;
 }
 
 static int ask_upstream(Forward *self, Drain *by, const asked *one, const verdict *found,
                         pending *on, const struct msghdr *head, int64_t now_us) {
     int joined = on != NULL;
-    if (!on) on = forward_start(&self->flow, one->question, one->question_size, now_us);
+    if (!on) on = forward_start(&self->flow, one, now_us);
     if (!on) return 0;
     if (!wait_for(self, by, on, one, found, head, now_us)) {
         if (!joined) forward_forget(&self->flow, on);
@@ -160,7 +172,9 @@ static void freshen_order(Forward *self, int64_t now_ms) {
 
 /* A fresh answer that is held; NULL with `aside` when it is time to ask for it anew. */
 static entry *find_known(Forward *self, asked *one, int64_t now_ms, int *aside) {
-    entry *known = memo_get(&self->flow.answers, 0, 0, one->question, one->question_size);
+    entry *known =
+        memo_get_hashed(&self->flow.answers, one->hash, one->question, one->question_size);
+    one->held = known != NULL;
     if (!known || known->until_ms <= now_ms) return NULL;
     int64_t life = known->until_ms - known->stored_ms;
     if ((now_ms - known->stored_ms) * 100 < life * PREFETCH_PERCENT) return known;
@@ -183,20 +197,21 @@ Py_ssize_t forward_take(Forward *self, Drain *by, asked *one, const struct msghd
     int aside = 0;
     if (!one->question_size || !one->from || !is_address(one)) return 0;
     uint32_t rules = one->from->rules;
+    one->hash = forward_hash(&self->flow, one->question, one->question_size);
     entry *known = find_known(self, one, now_ms, &aside);
     if (!known) {
         if (aside) return 0;
         freshen_order(self, now_ms);
         if (!self->flow.at_once || !has_room(self, one)) return 0;
     }
-    pending *on = forward_find(&self->flow, one->question, one->question_size);
+    pending *on = forward_find(&self->flow, one->hash, one->question, one->question_size);
     one->expired = NULL; /* what Python is asked now may change the memo */
     int said = forward_verdict(self, one, on, now_ms, &found);
     if (!said || ends_ms(&found) <= now_ms) return 0;
     if (said == 2) { /* it may have found that another period has begun: look at everything again */
         if (!one->from->taken || one->from->rules != rules) return 0;
         known = find_known(self, one, now_ms, &aside);
-        on = forward_find(&self->flow, one->question, one->question_size);
+        on = forward_find(&self->flow, one->hash, one->question, one->question_size);
     }
     if (!source_spend(one->from, now_ms)) return 0;
     if (known) return tell_known(self, one, &found, known, now_ms, out);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { AHEAD = 4 }; /* buckets; half of them are empty */
+
 /* 64-bit multiply-mix over 8 octets a step; seeded, so that nobody outside can aim at a bucket. */
 static uint64_t mix(uint64_t hash, uint64_t word) {
     __uint128_t product = (__uint128_t)(hash ^ word) * 0x9e3779b97f4a7c15ull;
@@ -86,6 +88,11 @@ entry *memo_get(memo *table, uint32_t rules, uint8_t variant, const uint8_t *que
     return one;
 }
 
+entry *memo_get_hashed(memo *table, uint64_t hash, const uint8_t *question, size_t size) {
+    entry like = {.question_size = size};
+    return *place(table, hash, &like, question);
+}
+
 /* Whether no rules in force can use it any more. */
 int memo_over(const memo *table, const entry *one) {
     return one->rules < table->oldest && one->carried < table->oldest;
@@ -99,11 +106,13 @@ void memo_take_out(memo *table, entry **at) {
     free(one);
 }
 
-/* Clock eviction: an entry used since the hand last came by gets one more round. */
+/* Clock eviction: an entry used since the hand last came by gets one more round. Nobody has looked at
+ * what it comes to next for long, so that is fetched ahead. */
 static void make_room(memo *table, size_t wanted) {
     uint32_t rounds = 2 * table->bucket_count;
     while (table->bytes + wanted > table->limit_bytes && table->entries && rounds--) {
         entry **at = &table->buckets[table->hand++ & (table->bucket_count - 1)];
+        __builtin_prefetch(table->buckets[(table->hand + AHEAD) & (table->bucket_count - 1)]);
         while (*at) {
             if ((*at)->used && !memo_over(table, *at)) (*at)->used = 0, at = &(*at)->next;
             else memo_take_out(table, at);

@@ -28,18 +28,19 @@ enum {
 enum { MEMO_VARIANTS = 64, MEMO_ALIKE = 0x80, MEMO_FORWARDED = 0xC0, MEMO_REPLY = 4096 };
 
 typedef struct entry {
-    struct entry *next;
+    struct entry *next; /* first what looking up and making room read: one line of the cache */
     uint64_t hash;
-    uint64_t clients; /* bit set of source tags: distinct clients, linear counting */
-    int64_t stored_ms, until_ms;
-    uint32_t rules, hits, uses; /* uses since stored; hits since the last harvest */
-    uint32_t carried;           /* the rules that are about to replace those, 0: not judged for any */
-    uint32_t counts[MEMO_COUNTS];
-    uint16_t ttls[MEMO_TTLS];
+    uint32_t rules;
+    uint32_t carried; /* the rules that are about to replace those, 0: not judged for any */
     uint16_t question_size, reply_size;
     uint8_t variant, ttl_count, count_count, tally, used;
     uint8_t again; /* the native part made it, and will under other rules where names have an outline;
                     * Python's cache does not hold the answer */
+    int64_t stored_ms, until_ms;
+    uint32_t hits, uses; /* uses since stored; hits since the last harvest */
+    uint64_t clients;    /* bit set of source tags: distinct clients, linear counting */
+    uint32_t counts[MEMO_COUNTS];
+    uint16_t ttls[MEMO_TTLS];
     uint8_t bytes[]; /* question, then reply */
 } entry;
 
@@ -80,6 +81,8 @@ void memo_close(memo *table);
 void memo_flush(memo *table);
 void memo_flush_sources(memo *table);
 entry *memo_get(memo *table, uint32_t rules, uint8_t variant, const uint8_t *question, size_t size);
+/* The same under rules 0 and variant 0; `hash` is `memo_hash` of it. */
+entry *memo_get_hashed(memo *table, uint64_t hash, const uint8_t *question, size_t size);
 uint64_t memo_hash_of(uint64_t seed, const uint8_t *bytes, size_t size);
 uint64_t memo_hash(const memo *table, uint32_t rules, uint8_t variant, const uint8_t *question,
                    size_t size);
