@@ -33,6 +33,7 @@ from filterd.control.protocol import Routes
 from filterd.control.server import ControlServer
 from filterd.control.signin import Passwords, SignIn
 from filterd.errors import StorageError
+from filterd.evidence import apart
 from filterd.live import LivePolicy, Stored
 from filterd.metrics.endpoints import MetricsEndpoint
 from filterd.storage.database import Newer
@@ -72,6 +73,7 @@ class Service:
         look = Lookup(settings)
         self._closing.append(look.close)
         methods = Methods(owner, live, sign_in, Parts(seen, who, keeper, facts, look))
+        await apart.ensure_key(settings.state_dir / "keys")
         evidence = Evidence(owner, live, seen)
         methods.routes.update(evidence_routes(owner, evidence.door))  # described with the others
         await self._doors(evidence.observed(methods.routes), sign_in, pages)

@@ -13,7 +13,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from filterd.errors import EvidenceError
-from filterd.evidence import signing
+from filterd.evidence import apart, signing
 from filterd.evidence.canonical import canonical, digest
 from filterd.evidence.exposure import Account, DayTime
 from filterd.evidence.method import Method
@@ -90,7 +90,7 @@ class Daybook:
         summary["previous"] = newest.digest if newest else FIRST
         summary["cells"] = release
         body = encode(summary)
-        signed = self._desk.key.sign(signing.SUMMARY, body)
+        signed = await apart.sign(self._desk.key, signing.SUMMARY, body)
         kept = StoredSummary(summary["counter"], summary["day"], digest(body), signed.encode())
         await store.add_summary(kept)
         return kept

@@ -102,10 +102,17 @@ def fits(public: bytes, signature: bytes, message: bytes) -> bool:
 
 
 class DeviceKey:
-    """The key of one box; `public` is what the office pins, `private` is read when it signs."""
+    """The key of one box; `public` is what the office pins, `private` is read when it signs,
+    `directory` is where it lies, if anywhere."""
 
-    def __init__(self, public: bytes, read: Callable[[], Ed25519PrivateKey]) -> None:
+    def __init__(
+        self,
+        public: bytes,
+        read: Callable[[], Ed25519PrivateKey],
+        directory: Path | None = None,
+    ) -> None:
         self.public = public
+        self.directory = directory
         self._read = read
 
     @cached_property
@@ -132,11 +139,10 @@ def device_key(directory: Path) -> DeviceKey:
         raise EvidenceError("key", f"{path} may be read by others: chmod 600")
     pem = path.read_bytes()
     public = _noted(path, pem)
-    if public is not None:
-        return DeviceKey(public, lambda: _private(path, pem))
-    key = from_private(_private(path, pem))
-    _note(path, pem, key.public)
-    return key
+    if public is None:
+        public = _public(_private(path, pem))
+        _note(path, pem, public)
+    return DeviceKey(public, lambda: _private(path, pem), directory)
 
 
 def from_private(private: Ed25519PrivateKey) -> DeviceKey:
