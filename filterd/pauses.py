@@ -58,7 +58,8 @@ def behind() -> ThreadPoolExecutor:
 
 def _let_others_first() -> None:
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BEHIND)
+        nice = os.getpriority(os.PRIO_PROCESS, os.getpid()) + _BEHIND
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 async def in_turns(step: Callable[[], bool]) -> None:
