@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,7 +32,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from admin_ui.shared import control, i18n, security
+from admin_ui.shared import control, doors, i18n, security
 from admin_ui.shared.control import details
 from admin_ui.shared.fields import FieldError
 from admin_ui.shared.form_key import form_key
@@ -209,14 +210,17 @@ def serve(app: Flask, default: str, first: Sequence[str] = ()) -> None:
     warm(app, first)
     pages = [name for name in app.jinja_env.list_templates() if name.endswith(".html")]
     threading.Thread(target=warm, args=(app, pages), name="warm", daemon=True).start()
-    waitress.serve(
+    server = waitress.create_server(
         app,
         listen=options.listen,
         threads=4,
-        connection_limit=100,
+        connection_limit=2 * doors.TOTAL,
         channel_timeout=30,
+        cleanup_interval=10,
         max_request_body_size=4 * 1024 * 1024,
         max_request_header_size=16 * 1024,
         ident=None,
         **behind,
     )
+    logging.basicConfig()
+    doors.settle(server).run()

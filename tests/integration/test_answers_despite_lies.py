@@ -189,6 +189,41 @@ def test_no_more_packets_than_a_few_for_any_question(
     assert len(upstream.queries("link0")) + len(upstream.queries("bank")) == before
 
 
+NOBODYS = {
+    ("localhost", "A"): "127.0.0.1",
+    ("www.localhost", "AAAA"): "::1",
+    ("localhost", "TXT"): dns.rcode.NOERROR,
+    **dict.fromkeys(
+        [
+            ("www.invalid", "A"), ("abcd.onion", "A"), ("name.alt", "A"), ("printer.local", "A"),
+            ("nas.home.arpa", "A"), ("3.2.1.10.in-addr.arpa", "PTR"),
+            ("1.0.168.192.in-addr.arpa", "PTR"), ("9.8.16.172.in-addr.arpa", "PTR"),
+            ("1.1.254.169.in-addr.arpa", "PTR"), ("1.0.0.127.in-addr.arpa", "PTR"),
+            ("1.0.d.f.ip6.arpa", "PTR"), ("8.e.f.ip6.arpa", "PTR"),
+            ("use-application-dns.net", "A"), ("mask.icloud.com", "A"), ("mask-h2.icloud.com", "A"),
+        ]
+    ),
+    ("_dns.resolver.arpa", "SVCB"): dns.rcode.NOERROR,
+    ("_dns.resolver.arpa", "A"): dns.rcode.NOERROR,
+}  # fmt: skip
+"""What every resolver answers by itself (RFC 6303, 6761, 6762, 7686, 8375, 9462, 9476), and names
+that ask clients not to go round the filter: an address, a rcode, or None: NXDOMAIN or empty."""
+
+
+def test_nobodys_names_are_answered_here_and_never_leave(
+    filterd: RunningFilterd, upstream: LyingUpstream
+) -> None:
+    for (name, kind), wanted in NOBODYS.items():
+        reply = filterd.ask(name, "127.0.14.1", kind)
+        if isinstance(wanted, str):
+            assert [item.to_text() for item in reply.answer[0]] == [wanted], name
+        else:
+            allowed = {wanted} if wanted is not None else {dns.rcode.NXDOMAIN, dns.rcode.NOERROR}
+            assert reply.rcode() in allowed and not reply.answer, (name, kind)
+    asked = {seen.qname.lower().rstrip(".") for seen in upstream.log}
+    assert not asked & {name for name, _ in NOBODYS}
+
+
 def test_the_old_answer_while_the_upstream_is_away(tmp_path: Path) -> None:
     """Stale within 1.8 s with EDE 3; blocked names still blocked, our own still answered."""
     with LyingUpstream() as short:
