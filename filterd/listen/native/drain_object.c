@@ -21,6 +21,7 @@ static int drain_init(Drain *self, PyObject *args, PyObject *kwargs) {
         return PyErr_SetString(PyExc_TypeError, "memo must be a native Memo"), -1;
     if (forward_object != Py_None && strcmp(Py_TYPE(forward_object)->tp_name, forward_spec.name))
         return PyErr_SetString(PyExc_TypeError, "forward must be a native Forward"), -1;
+    self->stale = DRAIN_BATCH;
     Py_INCREF(memo_object);
     Py_XSETREF(self->memo, (Memo *)memo_object);
     if (refusals != Py_None && read_refusals(self, refusals)) return -1;
@@ -39,9 +40,10 @@ static void drain_dealloc(Drain *self) {
     Py_DECREF(type);
 }
 
+/* Heads are made anew for as many as the last time wrote to: most of the time few come at once. */
 static int receive(Drain *self) {
     OPEN(self->queries, sizeof self->queries);
-    for (int i = 0; i < DRAIN_BATCH; i++) {
+    for (int i = 0; i < self->stale; i++) {
         self->in_vec[i] = (struct iovec){self->queries[i], DRAIN_DATAGRAM};
         self->in[i].msg_hdr = (struct msghdr){.msg_name = &self->from[i],
                                               .msg_namelen = sizeof self->from[i],
@@ -49,7 +51,9 @@ static int receive(Drain *self) {
                                               .msg_control = self->control[i],
                                               .msg_controllen = DRAIN_CONTROL};
     }
-    return recvmmsg(self->fd, self->in, DRAIN_BATCH, MSG_DONTWAIT, NULL);
+    int count = recvmmsg(self->fd, self->in, DRAIN_BATCH, MSG_DONTWAIT, NULL);
+    self->stale = count < 0 ? 1 : count < DRAIN_BATCH ? count + 1 : count;
+    return count;
 }
 
 size_t drain_token(const void *name, size_t name_size, const void *control, size_t control_size,

@@ -61,6 +61,7 @@ typedef struct {
     Forward *forward; /* NULL: questions the memo does not know are Python's */
     int fd, number, refuses;
     Py_ssize_t silent_at, rcodes_at; /* counters of what is malformed */
+    int stale; /* heads in `in` that were written to since they were made */
     struct mmsghdr in[DRAIN_BATCH], out[DRAIN_BATCH];
     struct iovec in_vec[DRAIN_BATCH], out_vec[DRAIN_BATCH];
     struct sockaddr_storage from[DRAIN_BATCH];
