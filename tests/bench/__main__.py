@@ -120,7 +120,7 @@ class Run:
         rounds, rate = self.chosen.rounds, max(self.chosen.rates, default=20_000)
         with bench_reload.prepared(self.folder / "reload", self.chosen.names, 2) as ready:
             found = bench_reload.measure(*ready, rate, rounds)
-            pss = memory_mib(ready[0].running.pids())[1]
+            pss = ready[0].pss_mib
         said = bench_reload.text(found, self.chosen.names, rate, pss)
         return {"shots": [asdict(one) for one in found], "text": said}
 

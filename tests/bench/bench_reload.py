@@ -70,6 +70,12 @@ class School:
         self._link = folder / "state/lists/index.fdx"
         self._indexes = (self._link.resolve(), other)
         self._control = ControlClient(folder / "state/run/control.sock")
+        self._began_mib = memory_mib(running.pids())[1]
+
+    @property
+    def pss_mib(self) -> tuple[float, float]:
+        """What all its processes took before the first shot, and what they take now."""
+        return self._began_mib, memory_mib(self.running.pids())[1]
 
     def swap_lists(self) -> None:
         """Put the other index in force: the same names and one more, or back."""
@@ -197,11 +203,11 @@ def private_mib(running: Running) -> float:
     return kib / 1024 / max(len(pids), 1)
 
 
-def text(found: list[Change], names: int, rate: int, pss: float) -> str:
+def text(found: list[Change], names: int, rate: int, pss: tuple[float, float]) -> str:
     """The table people read: medians over the rounds, and the least and most of the longest."""
     lines = [
-        f"reload with {names:,} names at {rate:,} q/s mixed; all processes {pss:.0f} MiB PSS;"
-        " ms, medians of the rounds",
+        f"reload with {names:,} names at {rate:,} q/s mixed; PSS of all processes"
+        f" {pss[0]:.0f} MiB before, {pss[1]:.0f} MiB after; ms, medians of the rounds",
         f"{'change':12}{'q/s':>8}{'lost':>6}{'p50':>7}{'p99':>7}{'p99.9':>8}"
         f"{'longest (least-most)':>24}{'cached name':>13}{'fresh name':>12}{'stolen':>8}",
     ]
@@ -256,7 +262,7 @@ def main() -> None:
     ):
         school, work, floor = ready
         found = measure(school, work, floor, chosen.rate, chosen.rounds)
-        _, pss = memory_mib(school.running.pids())
+        pss = school.pss_mib
     if chosen.json:
         print(json.dumps([asdict(one) for one in found]))
     else:
