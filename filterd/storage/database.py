@@ -69,10 +69,21 @@ class Database:
     def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
         self._connection = connection
         self._lock = asyncio.Lock()
+        self._writer: asyncio.Task[Any] | None = None
         self.path = path
 
     async def rows(self, sql: str, *values: Value) -> list[Row]:
-        """Every row of a query."""
+        """Every row of a query: what is committed, and to who writes what he wrote.
+
+        A connection sees its own open transaction, and here all share one: who reads waits for its
+        end, so that nobody sees, exports or judges what a full disk then takes back.
+        """
+        if self._writer is asyncio.current_task():
+            return await self._rows(sql, values)
+        async with self._lock:
+            return await self._rows(sql, values)
+
+    async def _rows(self, sql: str, values: tuple[Value, ...]) -> list[Row]:
         with _told(self.path):
             return [dict(row) for row in await self._connection.execute_fetchall(sql, values)]
 
@@ -87,12 +98,15 @@ class Database:
             with _told(self.path):
                 try:  # a caller that gives up while it begins leaves no transaction behind
                     await self._connection.execute("BEGIN IMMEDIATE")
+                    self._writer = asyncio.current_task()
                     yield Transaction(self._connection)
                     await self._connection.commit()
                 except BaseException:
                     with contextlib.suppress(sqlite3.Error):
                         await self._connection.rollback()
                     raise
+                finally:
+                    self._writer = None
 
     async def backup(self, target: Path) -> None:
         """A whole, checked copy at `target`; an existing file there is replaced atomically.

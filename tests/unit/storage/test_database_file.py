@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,4 +180,22 @@ async def test_revisions_are_numbered_linked_and_never_changed(tmp_path: Path) -
     with pytest.raises(StorageError, match="never changed"):
         async with database.write() as transaction:
             await transaction.run("UPDATE revisions SET author = 'x'")
+    await database.close()
+
+
+async def test_nobody_sees_what_was_taken_back(tmp_path: Path) -> None:
+    """A transaction that does not end well leaves nothing, with whoever looked meanwhile either."""
+    database = await open_database(tmp_path / "d", [Migration(1, "t", "CREATE TABLE t (x);")])
+    looking: asyncio.Task[list[Any]] | None = None
+    with contextlib.suppress(ZeroDivisionError):
+        async with database.write() as transaction:
+            await transaction.run("INSERT INTO t VALUES (1)")
+            looking = asyncio.create_task(database.rows("SELECT x FROM t"))
+            await asyncio.wait({looking}, timeout=0.2)
+            assert await database.rows("SELECT x FROM t") == [{"x": 1}], "whoever wrote it"
+            raise ZeroDivisionError
+    assert looking is not None and await looking == []
+    async with database.write() as transaction:
+        await transaction.run("INSERT INTO t VALUES (2)")
+    assert await database.rows("SELECT x FROM t") == [{"x": 2}]
     await database.close()
