@@ -72,6 +72,9 @@ def asked(port: int, names: list[str]) -> Iterator[tuple[Forward, int]]:
             if number % 60 == 59:
                 left += len(loop.run(2))
         yield forward, left
+        for name in names:  # who waits holds the listener, and that the forwarding and its sockets
+            forward.hand_over(query(name)[HEADER:])
+    forward = None  # `order` holds it, and it holds `order`
 
 
 def test_a_question_that_could_not_be_sent_is_handed_over_at_once() -> None:
