@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,18 +81,34 @@ def cut(image: Path, copy: Path, pids: list[int]) -> None:
     journal may still write then. A copy made meanwhile would mix two moments, which no disk does:
     so it is one moment's only when the image reads the same again afterwards.
     """
-    stopped = [each for pid in pids for each in descendants(pid)]
-    for pid in stopped:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGSTOP)
+    stopped: list[int] = []
     try:
-        until(lambda: all(map(_stands, stopped)), 60, "everything stopped")
+        until(lambda: _stop(pids, stopped), 60, "everything stopped")
         for _ in range(50):
+            copy.unlink(missing_ok=True)  # a new file: the last one's loop device may linger
             subprocess.run(["cp", "--sparse=always", str(image), str(copy)], check=True)
             if image.read_bytes() == copy.read_bytes():
                 return
         pytest.fail("somebody else writes to the disk all the time")
     finally:
-        for pid in stopped:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        _signal(stopped, signal.SIGCONT)
+
+
+def _stop(pids: list[int], stopped: list[int]) -> bool:
+    """Stop all of them; False after a second in vain: whoever starts a program cannot be stopped
+    until it runs (vfork(2)), and that was stopped before it did."""
+    _signal(stopped, signal.SIGCONT)
+    stopped[:] = [each for pid in pids for each in descendants(pid)]
+    _signal(stopped, signal.SIGSTOP)
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        if all(map(_stands, stopped)):
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def _signal(pids: list[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)

@@ -81,8 +81,11 @@ def state_of(var: Path) -> int:
         assert numbers == list(range(1, len(numbers) + 1))
         seals = database.execute("SELECT previous, seal FROM audit ORDER BY id").fetchall()
         assert all(later[0] == earlier[1] for earlier, later in itertools.pairwise(seals))
-        acts = database.execute("SELECT count(*) FROM audit WHERE action LIKE 'overrides.add%'")
-        assert acts.fetchone()[0] <= len(numbers)
+        # a revision and its line in the audit log are one save: neither without the other
+        told = database.execute("SELECT target FROM audit WHERE action LIKE 'policy.%'").fetchall()
+        revisions = sorted(target for (target,) in told if target.startswith("revision "))
+        assert set(revisions) >= {f"revision {number}" for number in numbers[1:]}
+        assert len(revisions) == len(set(revisions)) <= len(numbers)
     finally:
         database.close()
     snapshot = read_snapshot(var / "run" / "policy-last.json")
