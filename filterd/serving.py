@@ -22,13 +22,7 @@ from filterd.documents import Documents
 from filterd.errors import FilterdError
 from filterd.gateway.answered import Answered
 from filterd.listen.admission import Admission
-from filterd.listen.drain import (
-    open_forward,
-    open_memo,
-    open_names,
-    open_networks,
-    open_outline,
-)
+from filterd.listen.drain import open_forward, open_memo, open_names, open_networks, open_outline
 from filterd.listen.tcp import StreamListener, StreamServer
 from filterd.listen.udp import UdpListener
 from filterd.metrics import layout
@@ -131,8 +125,7 @@ class Serving:
         """Once a second: gauges, the cookies' clock, the end of a debug view."""
         self._ticks += 1
         self.handler.cookies.seconds = int(time.time())
-        tail = self.handler.teller.tail
-        if tail is not None and time.monotonic() >= tail.until:
+        if (tail := self.handler.teller.tail) is not None and time.monotonic() >= tail.until:
             self._watch(0.0)
         if self._ticks % _HARVEST_TICKS == 0:
             self.handler.placements.begin()
@@ -287,8 +280,8 @@ class Serving:
 
     def _rows(self, after: int) -> list[dict[str, Any]]:
         tail = self.handler.teller.tail
-        rows = (row._asdict() for row in (tail.rows(after) if tail is not None else ()))
-        return [json.loads(json.dumps(row, default=str)) for row in rows]
+        rows = tail.rows(after) if tail is not None else ()
+        return [json.loads(json.dumps(row._asdict(), default=str)) for row in rows]
 
     def _flush(self, name: str | None) -> int:
         self._memo.flush()
