@@ -33,7 +33,7 @@ _FETCHING = (
 )
 _READING = (
     of_filterd("there is not one usable entry in it"),
-    of_filterd("damaged or truncated compression: %(why)s"),
+    of_filterd("damaged or truncated: %(why)s"),
     of_filterd("unpacks to more than %(limit)s MiB: refused"),
     of_filterd("more than %(n)s members: refused"),
     of_filterd("more than %(n)s lines: refused"),
