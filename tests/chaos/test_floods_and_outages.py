@@ -17,6 +17,7 @@ import pytest
 from tests.conformance.beside import good_questions
 from tests.conformance.robustness import resident_mib
 from tests.lab.packets import query, udp_ask
+from tests.lab.power import descendants
 from tests.lab.quick_upstream import QuickUpstream, quick_upstream
 from tests.lab.running import RunningFilterd, until
 
@@ -178,12 +179,10 @@ def test_upstream_sockets_take_replies_from_their_upstream_alone(
 
 
 def sockets_of(pid: int) -> set[str]:
-    """Inodes of the sockets of a process and its children."""
+    """Inodes of the sockets of a process and all that it started."""
     found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, IndexError):
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if pid in (parent, int(folder.name)):
-                links = [each.readlink() for each in (folder / "fd").iterdir()]
-                found |= {str(each)[8:-1] for each in links if str(each).startswith("socket:")}
+    for one in descendants(pid):
+        with contextlib.suppress(OSError):
+            links = [each.readlink() for each in Path(f"/proc/{one}/fd").iterdir()]
+            found |= {str(each)[8:-1] for each in links if str(each).startswith("socket:")}
     return found

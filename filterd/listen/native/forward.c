@@ -9,6 +9,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "octets.h"
+
 enum { TICK_MS = 20, TURNS = 4, EVENTS = 64, NEGATIVE_MOST = 3600 };
 
 int forward_open(forward *self, size_t limit_bytes, uint64_t seed) {
@@ -182,9 +184,9 @@ static void settle_negative(const forward *self, answer *found) {
     if (found->ttl > self->most_ttl) found->ttl = self->most_ttl;
     for (size_t at = 0; at < found->body_size; at = reply_next(found->body, at)) {
         uint8_t *told = found->body + reply_ttl_at(found->body, at);
-        uint32_t ttl = (uint32_t)told[0] << 24 | told[1] << 16 | told[2] << 8 | told[3];
+        uint32_t ttl = get32(told);
         ttl = clamped(self, ttl > NEGATIVE_MOST ? NEGATIVE_MOST : ttl);
-        told[0] = ttl >> 24, told[1] = ttl >> 16, told[2] = ttl >> 8, told[3] = ttl;
+        put32(told, ttl);
     }
 }
 
@@ -242,7 +244,7 @@ static void receive(forward *self, port *on, int64_t now_us) {
     for (int i = 0; i < count && on->fd >= 0; i++) {
         const uint8_t *datagram = self->datagrams[i];
         size_t size = self->heads[i].msg_len;
-        slot *held = size < 2 ? NULL : port_slot(on, datagram[0] << 8 | datagram[1]);
+        slot *held = size < 2 ? NULL : port_slot(on, get16(datagram));
         if (held) judge(self, on, held, datagram, size, now_us);
         else stranger(self, on);
     }

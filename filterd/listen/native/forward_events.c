@@ -1,5 +1,6 @@
 /* What native forwarding hands to Python: exchanges that took a turn, and who waits for them. */
 #include "objects.h"
+#include "octets.h"
 
 /* (listener, query, source, token, arrived): the rest of a row is what Drain.run gives. */
 static PyObject *row_of(const waiter *one) {
@@ -39,8 +40,7 @@ void forward_event(forward *flow, pending *one, unsigned flight, enum forward_wh
     PyObject *rows = rows_of(self, waiting);
     if (!rows) return PyErr_WriteUnraisable(NULL);
     memcpy(query, one->query, one->query_size);
-    query[0] = one->flights[flight].id >> 8;
-    query[1] = one->flights[flight].id;
+    put16(query, one->flights[flight].id);
     add(self, Py_BuildValue("iy#iy#y#idiON", (int)what, one->question,
                             (Py_ssize_t)one->question_size, one->flights[flight].lane, query,
                             (Py_ssize_t)one->query_size, datagram, (Py_ssize_t)size, number,

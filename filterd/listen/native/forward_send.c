@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "forward.h"
+#include "octets.h"
 
 _Static_assert((int)FORWARD_QUERY <= (int)LANE_DATAGRAM, "a query has room among those that leave");
 
@@ -51,7 +52,7 @@ static int send_to(forward *self, pending *one, lane *to, unsigned flight, int64
     if (!on) return 0;
     uint16_t id = chance[1] >> 8;
     while (port_slot(on, id)) id++;
-    one->query[0] = id >> 8, one->query[1] = id;
+    put16(one->query, id);
     size_t size = put_opt(one, to);
     if (flight == 0) one->query_size = size;
     lane_queue(to, on, one->query, size);

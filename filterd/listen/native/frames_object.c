@@ -1,5 +1,6 @@
 /* `Memo.repeat_frames`: a stream's buffer answered at once. See filterd/resolve/memo.py. */
 #include "objects.h"
+#include "octets.h"
 
 /* Octets of answers after which the rest has to wait: a client that does not read holds no more. */
 enum { FRAMES_MOST = 65536, LENGTH = 2 };
@@ -10,13 +11,13 @@ static PyObject *answered(memo *table, asked *one, const Py_buffer *octets) {
     size_t at = 0, filled = 0, size = octets->len;
     int64_t now_ms = clock_us() / 1000;
     while (size - at >= LENGTH && filled < FRAMES_MOST) {
-        size_t length = wire[at] << 8 | wire[at + 1];
+        size_t length = get16(wire + at);
         if (length > size - at - LENGTH) break;
         one->query = wire + at + LENGTH;
         one->size = length;
         size_t reply = drain_answer(table, one, now_ms, out + filled + LENGTH);
         if (!reply) break;
-        out[filled] = reply >> 8, out[filled + 1] = reply;
+        put16(out + filled, reply);
         filled += LENGTH + reply;
         at += LENGTH + length;
     }

@@ -211,8 +211,7 @@ size_t reply_write(const uint8_t *query, size_t question, int variant, size_t ro
     out[5] = 1;
     out[7] = body_size / stride;
     if (body_size) memcpy(out + records, body, body_size);
-    for (size_t at = records + 6; at < end; at += stride)
-        out[at] = ttl >> 24, out[at + 1] = ttl >> 16, out[at + 2] = ttl >> 8, out[at + 3] = ttl;
+    for (size_t at = records + 6; at < end; at += stride) put32(out + at, ttl);
     if (!(variant & WITH_OPT)) return end;
     out[11] = 1;
     memcpy(out + end, opt, sizeof opt);
@@ -235,7 +234,7 @@ size_t reply_write_negative(const uint8_t *query, size_t question, int variant, 
         uint8_t *ttl = out + first + reply_ttl_at(body, at);
         uint32_t left = get32(ttl) > age ? get32(ttl) - age : 0;
         if (left > most) left = most;
-        ttl[0] = left >> 24, ttl[1] = left >> 16, ttl[2] = left >> 8, ttl[3] = left;
+        put32(ttl, left);
         out[9]++;
     }
     return size + body_size;
