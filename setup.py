@@ -36,6 +36,7 @@ MORE = (
     "networks_object",
     "outline_object",
     "rows",
+    "standby_object",
 )
 
 FLAGS = [

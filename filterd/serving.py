@@ -23,6 +23,7 @@ from filterd.errors import FilterdError
 from filterd.gateway.answered import Answered
 from filterd.listen.admission import Admission
 from filterd.listen.drain import open_forward, open_memo, open_names, open_networks, open_outline
+from filterd.listen.standby import readers
 from filterd.listen.tcp import StreamListener, StreamServer
 from filterd.listen.udp import UdpListener
 from filterd.metrics import layout
@@ -203,7 +204,7 @@ class Serving:
             forwarding.refresh, places(),
         )  # fmt: skip
         if native is not None:
-            forwarding.start(native)
+            forwarding.start(native, readers(asyncio.get_running_loop()))
         return forwarding
 
     def _open_encrypted(self, frame: Mapping[str, Any]) -> Encrypted | None:

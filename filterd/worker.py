@@ -37,6 +37,7 @@ from typing import Any, NoReturn
 from filterd import cores, descriptors, tasks
 from filterd.documents import Documents
 from filterd.errors import FilterdError
+from filterd.listen.standby import StandbyLoop
 from filterd.pauses import quiet, short_turns
 from filterd.serving import Serving
 
@@ -145,7 +146,8 @@ def serve(link: int, documents: Documents | None = None) -> NoReturn:
     logging.basicConfig(level=logging.INFO, format=form, force=True)
     quiet()
     short_turns()
-    asyncio.run(_main(link, documents))
+    with asyncio.Runner(loop_factory=StandbyLoop) as runner:
+        runner.run(_main(link, documents))
     os._exit(0)  # threads of a compile under way are not waited for
 
 

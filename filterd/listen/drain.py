@@ -22,7 +22,7 @@ except ImportError:
     COMPILED = False
 else:
     # a build that was left over from before is not used
-    COMPILED = getattr(_native, "VERSION", 0) == 12
+    COMPILED = getattr(_native, "VERSION", 0) == 13
 
 Waiting = tuple[bytes, bytes, bytes]
 """A query for the handler: (datagram, 16-octet source with IPv4 mapped, token to answer with)."""
@@ -38,8 +38,12 @@ Judge = Callable[[int, bytes, bytes], tuple[int, int] | None]
 class Drain(Protocol):
     """One UDP socket."""
 
+    def fileno(self) -> int:
+        """Of the socket."""
+
     def run(self, batches: int, /) -> list[Waiting]:
-        """Answer what the memo knows of at most `batches` × 64 datagrams; return the others."""
+        """Answer what the memo knows of at most `batches` × 64 datagrams; return the others, those
+        first that were left while the loop waited (`listen.standby`)."""
 
     def send(self, token: bytes, reply: bytes, /) -> bool:
         """Answer one that was returned; False when the kernel would not take it."""

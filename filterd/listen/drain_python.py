@@ -30,6 +30,9 @@ class PythonDrain:
     def __del__(self) -> None:
         self._socket.detach()
 
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
     def run(self, batches: int, /) -> list[tuple[bytes, bytes, bytes]]:
         waiting: list[tuple[bytes, bytes, bytes]] = []
         for _ in range(batches * BATCH):

@@ -11,6 +11,7 @@ import socket
 import time
 
 from filterd.listen.drain import Drain, Waiting, open_drain
+from filterd.listen.standby import readers
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
 from filterd.resolve.backlog import Backlog
@@ -59,29 +60,31 @@ class UdpListener:
         self._backlog: Backlog[Waiting] = Backlog()
         self._scheduled = False
         handler.between.add(self._glance)
-        self._loop.add_reader(sock, self._readable)
+        self._readers = readers(self._loop)
+        self._readers.add(self._drain, self._readable)
 
     def close(self) -> None:
         """Stop reading and answer what was read; the socket belongs to whoever opened it."""
-        self._loop.remove_reader(self._socket)
+        self._readers.remove(self._drain)
+        self._take(0)
         self._handler.between.remove(self._glance)
         while self._backlog:
             self._turn()
 
     def _readable(self) -> None:
-        self._read()
+        self._take(BATCHES)
         if self._backlog and not self._scheduled:
             self._work()
 
     def _glance(self) -> None:
         """In the middle of other work: hits are answered, the handler's wait for their turn."""
-        self._read()
+        self._take(BATCHES)
         if self._backlog and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._work)
 
-    def _read(self) -> None:
-        lost = self._backlog.add([(each[1], each) for each in self._drain.run(BATCHES)])
+    def _take(self, batches: int) -> None:
+        lost = self._backlog.add([(each[1], each) for each in self._drain.run(batches)])
         if lost:
             self._values[_DROPPED_BUSY] += lost
 

@@ -79,6 +79,16 @@ class Forward(Protocol):
         """Forget every answer."""
 
 
+class Readers(Protocol):
+    """Who is called when the native part has something for Python (`listen.standby`)."""
+
+    def add(self, watched: Forward, call: Callable[[], None], /) -> None:
+        """Call when there is something to `run`."""
+
+    def remove(self, watched: Forward, /) -> None:
+        """Call no more."""
+
+
 class Upstreams(Protocol):
     """The pool, as far as it is needed here."""
 

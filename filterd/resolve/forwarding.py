@@ -18,7 +18,7 @@ from filterd.policy.verdict import Allowed
 from filterd.resolve.answers import recalled, recalled_negative
 from filterd.resolve.backlog import Backlog
 from filterd.resolve.cache import Cache, Cached
-from filterd.resolve.forward_ports import AD, NEGATIVE, NXDOMAIN, Event, Forward, Upstreams
+from filterd.resolve.forward_ports import AD, NEGATIVE, NXDOMAIN, Event, Forward, Readers, Upstreams
 from filterd.resolve.handler import Handler
 from filterd.resolve.inflight import EXCHANGE_SECONDS
 from filterd.resolve.source import Limits
@@ -74,6 +74,7 @@ class Forwarding:
         self._plain = plain
         self._monotonic = monotonic
         self.forward: Forward | None = None
+        self._readers: Readers | None = None
         self._listeners: list[Via] = []
         self._leads: dict[int, Lead] = {}
         self._adopted: dict[bytes, Heard] = {}
@@ -86,19 +87,20 @@ class Forwarding:
         """(answers, bytes) held by the native part."""
         return self.forward.weight if self.forward is not None else (0, 0)
 
-    def start(self, forward: Forward) -> None:
+    def start(self, forward: Forward, readers: Readers) -> None:
         """Let the native part work in the running loop."""
         self.forward = forward
+        self._readers = readers
         self._cache.behind = self._recall
         self._cache.noted = self._handler.flights.noted = forward.note
         self._handler.placements.answers = forward
         self._handler.flights.elsewhere = self._yield
-        asyncio.get_running_loop().add_reader(forward.fileno(), self._readable)
+        readers.add(forward, self._readable)
 
     def close(self) -> None:
         """Send nothing more without Python."""
-        if self.forward is not None:
-            asyncio.get_running_loop().remove_reader(self.forward.fileno())
+        if self.forward is not None and self._readers is not None:
+            self._readers.remove(self.forward)
             self.forward.order([], 1 << 62)
 
     def watch(

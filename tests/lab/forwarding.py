@@ -11,6 +11,7 @@ import dns.flags
 import dns.message
 
 from filterd.listen.drain import open_forward, open_memo
+from filterd.listen.standby import readers
 from filterd.listen.udp import UdpListener
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
@@ -57,7 +58,7 @@ class Box:
                 self.forwarding.refresh, places(),
             )  # fmt: skip
             assert native is not None
-            self.forwarding.start(native)
+            self.forwarding.start(native, readers(asyncio.get_running_loop()))
         self.handler.placements.swap(self.school.running())
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))

@@ -36,6 +36,7 @@ static void drain_dealloc(Drain *self) {
     OPEN(self->queries, sizeof self->queries);
     Py_XDECREF(self->memo);
     Py_XDECREF(self->forward);
+    Py_XDECREF(self->left);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -101,10 +102,9 @@ static Py_ssize_t answer_one(Drain *self, int at, int64_t now_us, uint8_t *out, 
     return size;
 }
 
-static PyObject *drain_run(Drain *self, PyObject *args) {
-    int batches;
-    PyObject *left;
-    if (!PyArg_ParseTuple(args, "i", &batches) || !(left = PyList_New(0))) return NULL;
+int drain_serve(Drain *self, int batches) {
+    if (!self->left && !(self->left = PyList_New(0))) return -1;
+    PyObject *left = Py_NewRef(self->left);
     while (batches-- > 0) {
         int count = receive(self), sent = 0;
         int64_t now_us = clock_us();
@@ -122,7 +122,22 @@ static PyObject *drain_run(Drain *self, PyObject *args) {
         if (sent) sendmmsg(self->fd, self->out, sent, MSG_DONTWAIT);
         if (count < DRAIN_BATCH) break;
     }
+    int some = PyList_GET_SIZE(left) > 0;
+    Py_DECREF(left);
+    return some;
+}
+
+static PyObject *drain_run(Drain *self, PyObject *args) {
+    int batches;
+    if (!PyArg_ParseTuple(args, "i", &batches) || drain_serve(self, batches) < 0) return NULL;
+    PyObject *left = self->left;
+    self->left = NULL;
     return left;
+}
+
+static PyObject *drain_fileno(Drain *self, PyObject *unused) {
+    (void)unused;
+    return PyLong_FromLong(self->fd);
 }
 
 static PyObject *drain_send(Drain *self, PyObject *args) {
@@ -143,6 +158,7 @@ static PyObject *drain_send(Drain *self, PyObject *args) {
 }
 
 static PyMethodDef drain_methods[] = {{"run", (PyCFunction)drain_run, METH_VARARGS, NULL},
+                                      {"fileno", (PyCFunction)drain_fileno, METH_NOARGS, NULL},
                                       {"send", (PyCFunction)drain_send, METH_VARARGS, NULL},
                                       {NULL, NULL, 0, NULL}};
 static PyType_Slot drain_slots[] = {{Py_tp_init, drain_init},

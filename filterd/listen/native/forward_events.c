@@ -69,23 +69,31 @@ PyObject *forward_hand_over(Forward *self, PyObject *question) {
     Py_RETURN_NONE;
 }
 
+/* Those whose answer did not fit, as an event of their own. */
+static void add_unfit(Forward *self) {
+    waiter *unfit = self->flow.unfit;
+    self->flow.unfit = NULL;
+    PyObject *rows = rows_of(self, unfit);
+    if (rows)
+        add(self, Py_BuildValue("iy#iy#y#idiON", -1, "", (Py_ssize_t)0, 0, "", (Py_ssize_t)0, "",
+                                (Py_ssize_t)0, 0, 0.0, 0, Py_False, rows));
+    else
+        PyErr_WriteUnraisable(NULL);
+}
+
+int forward_serve(Forward *self) {
+    if (!self->events && !(self->events = PyList_New(0))) return -1;
+    forward_turn(&self->flow, clock_us());
+    forward_flush(self);
+    if (self->flow.unfit) add_unfit(self);
+    return PyList_GET_SIZE(self->events) > 0;
+}
+
 /* run() -> [(what, question, lane, query, datagram, errno, sent, at once, lied, rows)]: everything
  * that has come from upstreams is dealt with; these are Python's. `what` -1: only the rows. */
 PyObject *forward_run(Forward *self, PyObject *unused) {
     (void)unused;
-    if (!(self->events = PyList_New(0))) return NULL;
-    forward_turn(&self->flow, clock_us());
-    forward_flush(self);
-    if (self->flow.unfit) {
-        waiter *unfit = self->flow.unfit;
-        self->flow.unfit = NULL;
-        PyObject *rows = rows_of(self, unfit);
-        if (rows)
-            add(self, Py_BuildValue("iy#iy#y#idiON", -1, "", (Py_ssize_t)0, 0, "", (Py_ssize_t)0, "",
-                                    (Py_ssize_t)0, 0, 0.0, 0, Py_False, rows));
-        else
-            PyErr_WriteUnraisable(NULL);
-    }
+    if (forward_serve(self) < 0) return NULL;
     PyObject *events = self->events;
     self->events = NULL;
     return events;

@@ -66,6 +66,7 @@ static void forward_dealloc(Forward *self) {
     Py_CLEAR(self->refresh);
     Py_CLEAR(self->listed);
     Py_CLEAR(self->note);
+    Py_CLEAR(self->events);
     type->tp_free(self);
     Py_DECREF(type);
 }

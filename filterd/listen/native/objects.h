@@ -61,6 +61,7 @@ typedef struct {
     Forward *forward; /* NULL: questions the memo does not know are Python's */
     int fd, number, refuses;
     Py_ssize_t silent_at, rcodes_at; /* counters of what is malformed */
+    PyObject *left; /* queries for Python since it last asked for them; NULL: none yet */
     int stale; /* heads in `in` that were written to since they were made */
     struct mmsghdr in[DRAIN_BATCH], out[DRAIN_BATCH];
     struct iovec in_vec[DRAIN_BATCH], out_vec[DRAIN_BATCH];
@@ -85,11 +86,12 @@ struct Forward {
     Memo *memo;
     PyObject *judge, *refresh, *listed, *note; /* callables; NULL: no address lists, no notes */
     Networks *networks; /* `listed`, if it is native */
-    PyObject *events;                   /* a list while `run` is at work */
+    PyObject *events; /* for Python, since it last asked for them; NULL: none yet */
     outgoing out;
 };
 
-extern PyType_Spec memo_spec, drain_spec, forward_spec, outline_spec, networks_spec, names_spec;
+extern PyType_Spec memo_spec, drain_spec, forward_spec, outline_spec, networks_spec, names_spec,
+    standby_spec;
 
 static inline int64_t clock_us(void) {
     struct timespec at;
@@ -119,6 +121,9 @@ int forward_verdict(Forward *self, const asked *one, const pending *on, int64_t 
 Py_ssize_t forward_take(Forward *self, Drain *by, asked *one, const struct msghdr *head,
                         int64_t now_us, uint8_t *out);
 void forward_flush(Forward *self);
+/* Do what there is to do without Python; 1: something is left for it, -1: an exception. */
+int forward_serve(Forward *self);
+int drain_serve(Drain *self, int batches);
 PyObject *forward_run(Forward *self, PyObject *unused);
 PyObject *forward_hand_over(Forward *self, PyObject *question);
 
