@@ -27,6 +27,10 @@ from tests.bench.load import Shot, dnsperf, memory_mib
 from tests.bench.peers import PEERS
 
 LOADS = ("blocked", "cached", "mix", "miss")
+FORMS = ((1, 1), (2, 1), (2, 2))
+"""(workers, cores)"""
+LATENCY_SHOTS = 2
+"""So many times the rounds: the tails of some are the machine's."""
 PARTS = ("main", "workers", "streams", "reload", "growth", "lists")
 
 
@@ -85,10 +89,10 @@ class Run:
             return tables.result(self.work, running, shots, missing, self.busy)
 
     def workers(self) -> dict[str, Any]:
-        """One worker, two on its core and two on two cores, in turns. On a machine of two cores
-        the load generator has one of them too; what a query costs there shows all the same whether
-        two workers hinder each other."""
-        forms = ((1, 1), (2, 1), (2, 2))
+        """One worker, two on its core and two on two cores, in turns, and the C responder likewise.
+        On a machine of two cores the load generator has one of them too; what a query costs there
+        shows all the same whether two workers hinder each other, and the responder what the machine
+        allows."""
         with contextlib.ExitStack() as on:
             own = [
                 on.enter_context(
@@ -97,17 +101,27 @@ class Run:
                         self.upstream, self.work.listed_sample, workers, cores,
                     )
                 )
-                for workers, cores in forms
+                for workers, cores in FORMS
             ]  # fmt: skip
+            floor = [
+                on.enter_context(servers.floor(self.folder, cores, processes))
+                for processes, cores in FORMS
+            ]
             for running in own:
                 dnsperf(running.port, self.work.warm, running.pids(), seconds=2, rate=5000)
             shots: dict[str, list[list[Shot]]] = {}
             for number, load in itertools.product(range(self.chosen.rounds), LOADS):
                 queries = self.work.asked(load, number)
-                for running, taken in zip(own, shots.setdefault(load, [[], [], []]), strict=True):
-                    taken.append(self._shot(running, queries))
+                taken = shots.setdefault(load, [[] for _ in (*own, *floor)])
+                for running, each in zip((*own, *floor), taken, strict=True):
+                    each.append(self._shot(running, queries))
             memory = [memory_mib(running.pids())[1] for running in own]
-        return tables.workers(shots, memory)
+        count = len(own)
+        return tables.workers(
+            {load: taken[:count] for load, taken in shots.items()},
+            memory,
+            {load: taken[count:] for load, taken in shots.items() if load == "cached"},
+        )
 
     def streams(self) -> dict[str, Any]:
         """TCP, DoT and DoH."""
@@ -152,7 +166,11 @@ class Run:
         plan: list[tuple[str, int | None]] = [
             (load, None) for load in LOADS for _ in range(self.chosen.rounds)
         ]
-        plan += [("mix", rate) for rate in self.chosen.rates for _ in range(self.chosen.rounds)]
+        plan += [
+            ("mix", rate)
+            for _ in range(LATENCY_SHOTS * self.chosen.rounds)
+            for rate in self.chosen.rates
+        ]
         for step, (load, rate) in enumerate(plan, 1):
             queries = self.work.asked(load, step)
             for one in running:

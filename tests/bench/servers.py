@@ -169,13 +169,13 @@ def serve_peer(
 
 
 @contextlib.contextmanager
-def floor(folder: Path, cores: int = 1) -> Iterator[Running]:
+def floor(folder: Path, cores: int = 1, processes: int = 1) -> Iterator[Running]:
     """The stub in a server's place: what reading and answering alone cost, one decision not made.
 
     It answers everything with an address; the names that others refuse too.
     """
     port = free_port()
-    command = [*_pinned(cores), str(folder / "stub"), str(port)]
+    command = [*_pinned(cores), str(folder / "stub"), str(port), str(processes)]
     with subprocess.Popen(command) as process:
         try:
             yield Running("C responder (the floor)", "this tree", port, process, 0.0)

@@ -2,16 +2,18 @@
  *
  * A -> 198.18.x.y, AAAA -> 2001:db8::x, anything else -> NODATA with an SOA; TTL 3600. The answer
  * depends on the name alone. UDP, and TCP for peers that ask as they were asked: a thread for each
- * connection. usage: stub PORT
+ * connection. usage: stub PORT [PROCESSES that share the socket]
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -105,11 +107,14 @@ int main(int argc, char **argv) {
     struct mmsghdr in[BATCH] = {0}, out[BATCH] = {0};
     struct iovec in_vec[BATCH], out_vec[BATCH];
     int one = 4 << 20, fd = socket(AF_INET, SOCK_DGRAM, 0);
-    if (argc != 2) return fputs("usage: stub PORT\n", stderr), 2;
+    int processes = argc == 3 ? atoi(argv[2]) : 1;
+    if (argc < 2 || argc > 3) return fputs("usage: stub PORT [PROCESSES]\n", stderr), 2;
     self.sin_port = htons(atoi(argv[1]));
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &one, sizeof one);
     if (bind(fd, (void *)&self, sizeof self)) return perror("bind"), 1;
     if (!listen_too(&self)) perror("TCP");
+    while (--processes > 0 && fork()) {}
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* the first one's is whoever started it */
     for (;;) {
         int sent = 0, ready;
         for (int i = 0; i < BATCH; i++) {
