@@ -247,6 +247,7 @@ class Serving:
             self._listen()  # what cannot decide says so: silence would tell nobody why
             raise
         self._trusted = bool(frame.get("at_trusted", False))
+        self._pool.believe_clock(self._trusted)
         heirs = await prepare(self.handler.placements, self._memo, self._cache, running)
         self._policy = policy
         if self._neighbours is not neighbours:  # they moved meanwhile
@@ -280,8 +281,7 @@ class Serving:
         self.handler.placements.watch(direct=on)
 
     def _rows(self, after: int) -> list[dict[str, Any]]:
-        tail = self.handler.teller.tail
-        rows = tail.rows(after) if tail is not None else ()
+        rows = () if (tail := self.handler.teller.tail) is None else tail.rows(after)
         return [json.loads(json.dumps(row._asdict(), default=str)) for row in rows]
 
     def _flush(self, name: str | None) -> int:

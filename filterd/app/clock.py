@@ -12,8 +12,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-RELEASED = datetime(2026, 11, 1, tzinfo=UTC)
-"""No clock can be right that shows a time before this release."""
+from filterd import RELEASED
+
 _SLACK = timedelta(days=1)
 _HARDWARE = Path("sys/class/rtc")
 _TIMESYNC = Path("run/systemd/timesync")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from filterd import config
+from filterd import RELEASED, config
 from filterd.config import Settings
 from filterd.control.client import CallError, ControlClient
 from filterd.control.protocol import plain
@@ -27,7 +27,6 @@ from filterd.supervise.canary import filter_works
 from filterd.supervise.holder import port_holder
 
 _LOW_DISK_BYTES = 200 << 20
-_RELEASED = datetime(2026, 11, 1, tzinfo=UTC)
 MORE_CHECKS: tuple[str, ...] = ("filterd.cli.doctor_gateway",)
 """Modules that export `CHECKS: tuple[Check, ...]`."""
 
@@ -154,7 +153,7 @@ def state(settings: Settings) -> Iterable[Finding]:
 def clock(settings: Settings) -> Iterable[Finding]:
     """A clock that schedules can be trusted to."""
     now = datetime.now(UTC)
-    good = now > _RELEASED
+    good = now > RELEASED
     yield Finding("clock", Level.OK if good else Level.FAIL, f"{now:%Y-%m-%d %H:%M} UTC",
                   "set the clock (NTP): until then the stricter rules hold")  # fmt: skip
 

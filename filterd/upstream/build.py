@@ -29,6 +29,7 @@ class Builder:
         self._sockets = sockets
         self._ca_file = ca_file
         self._contexts: dict[tuple[str, bool], ssl.SSLContext] = {}
+        self._dates_judged = True
         self._bootstrap = Bootstrap(tuple(self._plain(parse(text), Habits()) for text in plain))
 
     def upstream(self, text: str, zone: bytes | None) -> Upstream:
@@ -47,6 +48,15 @@ class Builder:
                 transport = Stream(self._secure(endpoint, "h2"), open_https, "doh")
         return Upstream(endpoint, transport, habits, Health(), zone)
 
+    def judge_dates(self, judged: bool) -> None:
+        """Whether certificates have to be valid at this moment (`tls.judge_dates`)."""
+        self._dates_judged = judged
+        if self._contexts:
+            from filterd.upstream import tls
+
+            for each in self._contexts.values():
+                tls.judge_dates(each, judged)
+
     async def close(self) -> None:
         """Close what the bootstrap holds."""
         await self._bootstrap.close()
@@ -60,11 +70,12 @@ class Builder:
         return Udp((address, endpoint.port), self._sockets, tcp, habits)
 
     def _secure(self, endpoint: Endpoint, alpn: str) -> Dial:
-        from filterd.upstream.tls import context, tls_dial  # x509 is another tenth
+        from filterd.upstream.tls import context, judge_dates, tls_dial  # x509 is another tenth
 
         key = (alpn, bool(endpoint.pins) and not endpoint.named)
         if key not in self._contexts:
             self._contexts[key] = context(self._ca_file, alpn, pinned_only=key[1])
+            judge_dates(self._contexts[key], self._dates_judged)
         return tls_dial(endpoint, self._contexts[key], self._bootstrap.lookup, alpn)
 
 

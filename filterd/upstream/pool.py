@@ -18,6 +18,7 @@ from filterd.upstream.question import Told, UpstreamQuestion, UpstreamReply
 from filterd.upstream.race import RETRY_SECONDS, Plan, Race, Track
 from filterd.upstream.settings import PoolSettings, Strategy
 from filterd.upstream.sockets import Sockets
+from filterd.upstream.stream import Stream
 from filterd.upstream.system import resolvers
 from filterd.upstream.udp import Udp
 from filterd.upstream.upstream import Upstream, UpstreamStatus, status
@@ -55,6 +56,7 @@ class Pool:
         self._housekeeping: asyncio.TimerHandle | None = None
         self._rounds = 0
         self._asked = 0
+        self._clock_believed = True
 
     async def start(self) -> None:
         """Make the upstreams ready; connects nothing yet."""
@@ -71,6 +73,18 @@ class Pool:
         """Call `look` between two pieces of work from now on: clients need not wait for all."""
         if self._sockets is not None and self._track is not None:
             self._sockets.between = self._track.wheel.between = look
+
+    def believe_clock(self, believed: bool) -> None:
+        """Certificates' dates count while the clock is believed, which it is until this is told;
+        connections made before it was are ended."""
+        if self._builder is None or believed == self._clock_believed:
+            return
+        self._clock_believed = believed
+        self._builder.judge_dates(believed)
+        for upstream in self._every():
+            secure = upstream.endpoint.scheme in (Scheme.TLS, Scheme.HTTPS)
+            if believed and secure and isinstance(upstream.transport, Stream):
+                upstream.transport.renew()
 
     async def close(self) -> None:
         """Close every connection and stop every probe."""

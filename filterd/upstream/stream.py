@@ -88,6 +88,11 @@ class Stream:
             raise UpstreamError("too many questions on every connection", iana.EDE_OTHER)
         best.ask(asked)
 
+    def renew(self) -> None:
+        """End every connection; what is asked on those that ever answered is asked once more."""
+        for channel in list(self._channels):
+            channel.close(UpstreamError("who is there is to be proven anew"))
+
     async def close(self) -> None:
         """Close every connection; questions on them fail."""
         for channel in list(self._channels):

@@ -1,7 +1,8 @@
 """TLS towards upstreams: who they must prove to be, and no way back to plain text.
 
 Strict profile of RFC 8310 only: a certificate for the configured name (or address), a pinned
-public key, or both; anything else is no connection.
+public key, or both; anything else is no connection. A certificate's dates are judged by a clock
+that is believed: without it a box that starts in 1970 could never ask for its time servers.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from filterd import RELEASED
 from filterd.errors import UpstreamError
 from filterd.upstream.channel import Dial
 from filterd.upstream.endpoint import Endpoint
 from filterd.wire import constants as iana
 
+_NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL's x509_vfy.h; the ssl module does not name it."""
 Lookup = Callable[[str], Awaitable[tuple[str, ...]]]
 """Addresses of a host name; raises UpstreamError."""
 
@@ -34,6 +38,13 @@ def context(ca_file: Path | None, alpn: str, *, pinned_only: bool) -> ssl.SSLCon
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     return made
+
+
+def judge_dates(trust: ssl.SSLContext, judged: bool) -> None:
+    """Whether connections made from now on need certificates that are valid at this moment; if
+    not, the chain, the name and the pins are held as ever."""
+    flags = int(trust.verify_flags) & ~_NO_CHECK_TIME
+    trust.verify_flags = ssl.VerifyFlags(flags | (0 if judged else _NO_CHECK_TIME))
 
 
 def key_digest(certificate: bytes) -> bytes:
@@ -80,7 +91,7 @@ async def _connect(
         factory, address, endpoint.port, ssl=trust, server_hostname=endpoint.name
     )
     session = transport.get_extra_info("ssl_object")
-    problem = _problem(endpoint, session, alpn)
+    problem = _problem(endpoint, session, alpn) or _outlived(session, trust)
     if problem:
         transport.abort()
         raise UpstreamError(f"{endpoint.name}: {problem}", iana.EDE_NETWORK)
@@ -97,3 +108,13 @@ def _problem(endpoint: Endpoint, session: ssl.SSLObject, alpn: str) -> str | Non
     if any(hmac.compare_digest(digest, pin) for pin in endpoint.pins):
         return None
     return "the public key is none of the pinned ones"
+
+
+def _outlived(session: ssl.SSLObject, trust: ssl.SSLContext) -> str | None:
+    """Where no clock tells the date it is at least known to be after this release."""
+    if trust.verify_mode is ssl.CERT_NONE or not trust.verify_flags & _NO_CHECK_TIME:
+        return None
+    ends = str((session.getpeercert() or {}).get("notAfter", ""))
+    if ends and ssl.cert_time_to_seconds(ends) >= RELEASED.timestamp():
+        return None
+    return "the certificate had expired before this filterd was released"

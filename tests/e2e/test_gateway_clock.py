@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dns.exception
 import pytest
 
+from tests.lab.certificates import Authority
+from tests.lab.peers import unbound
 from tests.lab.running import RunningFilterd, until
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
@@ -62,6 +65,52 @@ def test_timetables_stay_on_the_stricter_side_until_the_time_is_known(box: Runni
 
     assert str(until(first, 60, "the first answer")).startswith("NXDOMAIN")
     until(lambda: "is running" in box.text(), 60, "the rest of the start")
+
+
+@pytest.fixture
+def encrypted(tmp_path: Path) -> Iterator[RunningFilterd]:
+    """A box whose one upstream speaks TLS, with a certificate for a day."""
+    authority = Authority(tmp_path)
+    pair = authority.issue("dns.school.example", days=1)
+    zones = "".join(
+        f'  local-data: "{each}. 300 A 192.0.2.1"\n'
+        for each in ("pool.ntp.org", "lesson.example", "later.example")
+    )
+    with unbound(tmp_path, pair, zones) as peer:
+        url = f"tls://127.0.0.1:{peer.tls}#dns.school.example"
+        running = RunningFilterd(tmp_path, {"workers": 1, "upstreams": [url]})
+        yield running
+        running.stop()
+
+
+def at(box: RunningFilterd, when: str) -> RunningFilterd:
+    """Start the box with that time on its clock."""
+    (box.folder / "clock").write_text(f"@{when}\n")
+    trust = {"SSL_CERT_FILE": str(box.folder / "ca.pem")}
+    return box.start({**environment(box.folder / "clock"), **trust})
+
+
+def test_time_servers_are_found_through_an_encrypted_upstream_in_1970(
+    encrypted: RunningFilterd,
+) -> None:
+    """Otherwise the clock is never set: no certificate is valid in 1970."""
+    at(encrypted, LONG_AGO)
+    assert encrypted.control.call("status.get")["clock_trusted"] is False
+    assert encrypted.outcome("pool.ntp.org", "staff") == "NOERROR 192.0.2.1"
+    assert encrypted.outcome("porn.canary.filterd.test").startswith("NXDOMAIN")
+
+
+@pytest.mark.slow
+def test_once_the_time_is_known_certificates_have_to_be_valid(encrypted: RunningFilterd) -> None:
+    now = datetime.now(UTC)
+    at(encrypted, LONG_AGO)
+    assert encrypted.outcome("pool.ntp.org", "staff") == "NOERROR 192.0.2.1"
+    (encrypted.folder / "clock").write_text(f"@{now:%Y-%m-%d %H:%M:%S}\n")
+    until(lambda: encrypted.control.call("status.get")["clock_trusted"], 60, "trust in the clock")
+    assert encrypted.outcome("lesson.example", "staff") == "NOERROR 192.0.2.1"
+    encrypted.stop(signal.SIGKILL)
+    at(encrypted, f"{now + timedelta(days=5):%Y-%m-%d %H:%M:%S}")
+    assert encrypted.outcome("later.example", "staff").startswith("SERVFAIL")
 
 
 IN_A_BOX = (

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dns.message
@@ -14,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from dnslib import QTYPE, RR, A, DNSRecord
 
+from filterd import RELEASED
 from filterd.errors import UpstreamError
 from filterd.upstream.pool import Pool
 from filterd.upstream.question import UpstreamQuestion, UpstreamReply
@@ -135,6 +137,48 @@ async def test_an_expired_certificate_is_refused_and_nothing_goes_out_in_plain(
             with pytest.raises(UpstreamError, match="expired"):
                 await ask(pool)
         assert plain.log == []
+
+
+@pytest.mark.parametrize("way", ["dot", "doh"])
+@pytest.mark.parametrize(("since", "days"), [(-20, -1), (1, 2)], ids=["has ended", "has not begun"])
+async def test_dates_are_judged_only_by_a_clock_that_is_believed(
+    authority: Authority, tmp_path: Path, way: str, since: int, days: int
+) -> None:
+    """A box that starts in 1970 reaches its upstream; once the time is known it judges again."""
+    pair = authority.issue(NAME, "127.0.0.1", file=f"{way}{since}", since=since, days=days)
+    with unbound(tmp_path, pair) as other:
+        async with pool_of(authority, urls(other)[way]) as pool:
+            pool.believe_clock(False)
+            assert addresses(await ask(pool)) == ["192.0.2.1"]
+            pool.believe_clock(True)
+            with pytest.raises(UpstreamError, match="certificate refused"):
+                await ask(pool)
+
+
+async def test_without_a_clock_the_name_and_the_authority_are_held_as_ever(
+    authority: Authority, tmp_path: Path, peer: Unbound
+) -> None:
+    for whose, url in (
+        (authority, f"tls://127.0.0.1:{peer.tls}#another.example"),
+        (Authority(tmp_path), urls(peer)["dot"]),
+    ):
+        async with pool_of(whose, url) as pool:
+            pool.believe_clock(False)
+            with pytest.raises(UpstreamError, match="certificate refused"):
+                await ask(pool)
+
+
+async def test_without_a_clock_a_certificate_from_before_this_release_is_refused(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """Its key may have been stolen since: no true clock would accept it."""
+    age = (datetime.now(UTC) - RELEASED).days
+    old = authority.issue(NAME, "127.0.0.1", file="old", since=-age - 90, days=-age - 2)
+    with unbound(tmp_path, old) as other:
+        async with pool_of(authority, urls(other)["dot"]) as pool:
+            pool.believe_clock(False)
+            with pytest.raises(UpstreamError, match="before this filterd was released"):
+                await ask(pool)
 
 
 def _pin(pair: Pair) -> str:

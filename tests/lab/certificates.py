@@ -42,14 +42,17 @@ class Authority:
         self.file = folder / "ca.pem"
         self.file.write_bytes(made.public_bytes(Encoding.PEM))
 
-    def issue(self, *names: str, file: str = "server", days: float = 1.0) -> Pair:
-        """A server certificate for host names and addresses; `days` < 0: it has expired."""
+    def issue(
+        self, *names: str, file: str = "server", days: float = 1.0, since: float = -10.0
+    ) -> Pair:
+        """A server certificate for host names and addresses, valid from `since` days from now to
+        `days` from now; `days` < 0: it has expired."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives = x509.SubjectAlternativeName([_general(name) for name in names])
         issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._identifier)
         server = x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH])
         made = (
-            self._builder(self._subject(names[0]), key.public_key(), timedelta(days=days))
+            self._builder(self._subject(names[0]), key.public_key(), timedelta(days=days), since)
             .add_extension(alternatives, critical=False)
             .add_extension(issuer, critical=False)
             .add_extension(server, critical=False)
@@ -61,7 +64,11 @@ class Authority:
         return pair
 
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, life: timedelta
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePublicKey,
+        life: timedelta,
+        since: float = -10.0,
     ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
@@ -70,7 +77,7 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=10))
+            .not_valid_before(now + timedelta(days=since))
             .not_valid_after(now + life)
         )
 

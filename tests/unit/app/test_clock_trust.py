@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from filterd.app.clock import RELEASED, awaited, plausible, seen_by, synchronised
+from filterd import RELEASED
+from filterd.app.clock import awaited, plausible, seen_by, synchronised
 
 NOW = datetime(2027, 3, 1, 8, tzinfo=UTC)
 
