@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import select
 import socket
 import struct
 import sys
@@ -111,6 +112,10 @@ class Forwarding:
             self.order,
         )  # fmt: skip
         self.loop = module.Drain(server.fileno(), self.memo, (8, 16), self.native, 0)
+        self.epoll = select.epoll()
+        self.standby = module.Standby(self.epoll.fileno())
+        self.standby.add(self.loop)
+        self.standby.add(self.native)
         self.lanes: list[int] = []
         self.names = module.Names()
         self.memo.place(SOURCE, 1, 3, 0.0, 0.0)
@@ -126,7 +131,16 @@ class Forwarding:
             self.native.flush()
         elif what == 3:
             raise RuntimeError("the judge breaks")
+        elif what == 5:
+            self.standby.remove(self.chance.choice((self.loop, self.native)))
         return None if what == 4 else (self.chance.randrange(9), 0)
+
+    def wait(self) -> None:
+        """As the loop does; whom the judge removed in the middle of it is there again after."""
+        self.standby.wait(0.0)
+        for watched in (self.loop, self.native):
+            self.standby.remove(watched)
+            self.standby.add(watched)
 
     def order(self) -> None:
         """Two upstreams, one, or one that is not there."""
@@ -145,6 +159,8 @@ class Forwarding:
             opt = self.chance.choice((None, Opt(), Opt(512, flags=DO)))
             label = f"n{self.chance.randrange(names)}.Example"
             self.client.send(query(label, kind, opt=opt, ident=self.chance.randrange(65_536)))
+        if self.chance.random() < 0.7:
+            self.wait()
         for _, _, token in self.loop.run(2):
             self.loop.send(token, b"handler")
         for sock in self.upstreams:
@@ -237,7 +253,8 @@ def forwarded(module: Any, seed: int) -> int:
     while time.monotonic() < until:  # whoever waits refers to the loop: after 40 ms nobody does
         lab.native.run()
         time.sleep(0.02)
-    del lab.loop, lab.native
+    del lab.loop, lab.native, lab.standby
+    lab.epoll.close()
     for sock in lab.sockets:
         sock.close()
     return 60 * 12

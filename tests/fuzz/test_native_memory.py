@@ -42,7 +42,7 @@ def test_the_units_of_the_drain_loop(extension: Path) -> None:
         "tests/unit/listen/test_drain.py", "tests/unit/listen/test_native_forwarding.py",
         "tests/unit/listen/test_repeat_frames.py", "tests/unit/listen/test_http2_both.py",
         "tests/unit/listen/test_native_tables.py", "tests/unit/listen/test_native_departures.py",
-        timeout=500,
+        "tests/unit/listen/test_standby.py", timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
