@@ -7,13 +7,14 @@ without the database. A failure at any step leaves the running policy as it was.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from filterd import whole_files
 from filterd.errors import ControlError, PolicyError, Problem, StorageError
 from filterd.metrics import layout
 from filterd.policy import diff, document, expect
@@ -248,26 +249,14 @@ class Snapshot:
 
 
 def write_snapshot(path: Path, last: Snapshot) -> None:
-    """Replace the file atomically: written, flushed, renamed, directory flushed.
+    """Replace the file, whole or not at all.
 
     A failure is only the loss of a second line of defence: the database has the revision.
     """
     body = {"revision": last.revision, "files": dict(last.files), "tiers": last.tiers,
             "hash": document_hash(last.files)}  # fmt: skip
-    part = path.with_suffix(".part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(body, file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except OSError:
-        part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        whole_files.replace(path, json.dumps(body, ensure_ascii=False).encode())
 
 
 def read_snapshot(path: Path) -> Snapshot | None:

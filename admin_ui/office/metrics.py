@@ -5,7 +5,6 @@ Sums by status, gate, commune and cause; never a school's traffic, never anythin
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -17,6 +16,7 @@ from admin_ui.office import queries
 from admin_ui.office.database import Office, months_back
 from admin_ui.office.queries import Wanted
 from admin_ui.office.tables import proofs, refusals, releases, stale, summaries
+from filterd import whole_files
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ALIVE = select(1)
@@ -107,9 +107,5 @@ def _escaped(value: str) -> str:
 def token(state_dir: Path) -> str:
     """What a scrape from another machine must show; made on first use (0600)."""
     path = state_dir / "keys" / "metrics.token"
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
-    return path.read_text("ascii").strip()
+    made = whole_files.secret(path, lambda: secrets.token_urlsafe(32).encode() + b"\n")
+    return made.decode("ascii").strip()

@@ -26,6 +26,7 @@ from admin_ui.office.database import Office, mark_stale, upsert
 from admin_ui.office.enrolment import active
 from admin_ui.office.publish import proof_zone
 from admin_ui.office.tables import proofs, settings
+from filterd import whole_files
 from filterd.errors import EvidenceError
 from filterd.evidence import signing
 
@@ -105,11 +106,7 @@ def _iso(moment: datetime) -> str:
 
 def _secret(office: Office) -> bytes:
     path = office.state_dir / "keys" / "proof.secret"
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(32))
-    return path.read_bytes()
+    return whole_files.secret(path, lambda: secrets.token_bytes(32))
 
 
 def read_lines(office: Office, lines: Iterable[str]) -> int:

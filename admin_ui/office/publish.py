@@ -16,6 +16,7 @@ from sqlalchemy import func, insert, or_, select, update
 from admin_ui.office import methods
 from admin_ui.office.database import Office, upsert
 from admin_ui.office.tables import authority, releases, settings
+from filterd import whole_files
 from filterd.errors import ConfigError, EvidenceError, Problem
 from filterd.evidence import bundle, signing
 from filterd.evidence.bundle import Entry
@@ -27,6 +28,7 @@ from filterd.wire.names import from_text
 
 BUNDLE_DAYS = 30
 ROOT_DAYS = 730
+_PUBLIC = 0o644
 ROOTS = tuple(f"root-{n}" for n in (1, 2, 3))
 
 
@@ -147,7 +149,7 @@ def release(office: Office, by: str, what: str) -> int:
                 digest=digest(envelope), made_by=by, what=what, envelope=envelope,
             )
         )  # fmt: skip
-        _replace(folder / "bundle.json", envelope)
+        whole_files.replace(folder / "bundle.json", envelope, mode=_PUBLIC)
     return int(newest + 1)
 
 
@@ -216,14 +218,8 @@ def rotate(office: Office, held: Path) -> int:
 
 
 def _write(path: Path, chain: list[bytes]) -> None:
-    _replace(path, json.dumps([json.loads(each) for each in chain]).encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_suffix(".part")
-    part.write_bytes(content)
-    part.chmod(0o644)
-    part.replace(path)
+    content = json.dumps([json.loads(each) for each in chain])
+    whole_files.replace(path, content.encode(), mode=_PUBLIC)
 
 
 def is_day(text: str) -> bool:

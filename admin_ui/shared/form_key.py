@@ -4,12 +4,12 @@ several processes agree on it.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+
+from filterd import whole_files
 
 _BYTES = 32
 _log = logging.getLogger("filterd.pages")
@@ -25,23 +25,9 @@ def form_key(environment: Mapping[str, str]) -> str:
     path = Path(named) if named else Path(state) / "form.key" if state else None
     if path is not None:
         try:
-            return _kept(path)
+            path.parent.stat()  # one that is missing is a mistake to tell of, not a folder to make
+            made = whole_files.secret(path, lambda: secrets.token_hex(_BYTES).encode())
+            return made.decode("ascii").strip()
         except OSError as error:
             _log.warning("forms will not outlive a restart: %s", error)
     return secrets.token_hex(_BYTES)
-
-
-def _kept(path: Path) -> str:
-    with contextlib.suppress(FileNotFoundError):
-        if found := path.read_text("ascii").strip():
-            return found
-    # Linked into place whole: of two processes that start at once, both read what the first made.
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(secrets.token_hex(_BYTES))
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.link(fresh, path)
-        return path.read_text("ascii").strip()
-    finally:
-        fresh.unlink()

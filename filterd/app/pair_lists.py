@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from filterd import whole_files
 from filterd.control.owner import Owner
 from filterd.errors import ListError
 from filterd.gateway import pair_lists
 from filterd.gateway.pair import PairError, Version
 from filterd.gateway.pair_lists import FETCHED, OWN, Piece, Sent, Shelf
-from filterd.lists.fdx import sync_directory
 from filterd.lists.refresher import Refresher
 from filterd.lists.state import State
 from filterd.lists.store import Busy
@@ -165,10 +164,7 @@ class SharedLists:
         for place, part in came.items():
             target = self._store.folder / place
             target.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-            part.replace(target)
-            sync_directory(target.parent)
+            whole_files.settle(part, target)
 
     def _own(self, came: dict[str, Path], sent: Sent) -> None:
         """The own lists as the other box has them; what is replaced stays beside it, unread."""

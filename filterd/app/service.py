@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filterd import whole_files
 from filterd.app import stores
 from filterd.app.evidence import Evidence
 from filterd.app.first_start import first_account, policy_files, welcome
@@ -179,11 +179,8 @@ class Service:
 
 def metrics_token(path: Path) -> str:
     """The bearer token of `/metrics/local`, made on the first start (0600)."""
-    if not path.exists():
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
-    return path.read_text("ascii").strip()
+    made = whole_files.secret(path, lambda: secrets.token_urlsafe(32).encode() + b"\n")
+    return made.decode("ascii").strip()
 
 
 def _now() -> datetime:

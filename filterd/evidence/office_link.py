@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filterd import whole_files
 from filterd.errors import EvidenceError
 from filterd.evidence import bundle
 from filterd.evidence.bundle import Bundle, Root
@@ -243,12 +243,7 @@ class OfficeLink:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_suffix(path.suffix + ".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    whole_files.replace(path, content)
 
 
 def _session(office: Office) -> httpx.AsyncClient:

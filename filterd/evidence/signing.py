@@ -13,13 +13,13 @@ import binascii
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filterd import whole_files
 from filterd.errors import EvidenceError
 
 if TYPE_CHECKING:
@@ -128,13 +128,13 @@ class DeviceKey:
 
 
 def device_key(directory: Path) -> DeviceKey:
-    """The key in this directory, made on first use (0600, in a 0700 directory, fsynced).
+    """The key in this directory, made on first use (0600, in a 0700 directory).
 
     EvidenceError `key` when the file is not an Ed25519 key or others may read it.
     """
     path = directory / KEY_FILE
     if not path.exists():
-        _create(path)
+        whole_files.secret(path, _made)
     if path.stat().st_mode & 0o077:
         raise EvidenceError("key", f"{path} may be read by others: chmod 600")
     pem = path.read_bytes()
@@ -182,38 +182,16 @@ def _noted(path: Path, pem: bytes) -> bytes | None:
 def _note(path: Path, pem: bytes, public: bytes) -> None:
     """Write the public half down; where that cannot be, it is worked out at every start."""
     with contextlib.suppress(OSError):
-        _write(
-            path.with_suffix(".pub"), f"{hashlib.sha256(pem).hexdigest()} {public.hex()}\n".encode()
-        )
+        note = f"{hashlib.sha256(pem).hexdigest()} {public.hex()}\n"
+        whole_files.replace(path.with_suffix(".pub"), note.encode(), mode=0o600)
 
 
-def _create(path: Path) -> None:
+def _made() -> bytes:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(
-        path,
-        Ed25519PrivateKey.generate().private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        ),
-    )
-
-
-def _write(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _message(kind: str, body: bytes) -> bytes:

@@ -6,11 +6,11 @@ Between the pure rules (`firewall`), nft (`nft`) and the live test (`probe`).
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filterd import whole_files
 from filterd.config import Settings
 from filterd.errors import ConfigError, Problem
 from filterd.gateway import addresses, nft, probe
@@ -82,12 +82,8 @@ def leave(settings: Settings, findings: list[Finding]) -> None:
     if not folder.is_dir():
         return
     body = {"at": datetime.now(UTC).isoformat(), "findings": [asdict(each) for each in findings]}
-    # The directory belongs to the service: a name nobody can have prepared, then a rename.
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as part:
-        json.dump(body, part, ensure_ascii=False)
-    path = Path(part.name)
-    path.chmod(0o644)
-    path.replace(folder / REPORT)
+    report = json.dumps(body, ensure_ascii=False).encode()
+    whole_files.replace(folder / REPORT, report, mode=0o644)
 
 
 def attempts() -> dict[str, int]:

@@ -8,7 +8,6 @@ round later, so that an answer which is still on its way counts.
 from __future__ import annotations
 
 import json
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from filterd import whole_files
 from filterd.gateway import nft, paths
 from filterd.gateway.answered import DATAGRAM_BYTES, SOCKET, unpack
 
@@ -157,10 +157,9 @@ class Follower:
         kept = dict(sorted(self._days.items())[-_DAYS:])
         self._days = kept
         body = json.dumps({"days": {day: asdict(numbers) for day, numbers in kept.items()}})
-        fresh = self._run / f".{REPORT}.new"
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "w") as out:
-            out.write(body)
-        fresh.replace(self._run / REPORT)
+        # every ten seconds: a flush of each would wear out a memory card, a day's sum is no proof
+        path = self._run / REPORT
+        whole_files.replace(path, body.encode(), mode=0o640, lasting=False)
 
 
 def days(run: Path) -> dict[str, Day]:

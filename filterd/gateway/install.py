@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from filterd import whole_files
 from filterd.errors import FilterdError
 from filterd.gateway import certificate
 from filterd.gateway.answers import Answers
@@ -69,18 +70,11 @@ def write(changes: Iterable[Change], root: Path) -> tuple[Change, ...]:
 
 
 def put(path: Path, text: str, mode: int) -> None:
-    """One file by a temporary neighbour: a power cut leaves the old one or the new one."""
+    """One file, whole or not at all; FilterdError when it cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
     try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        beside.chmod(mode)
-        beside.replace(path)
+        whole_files.replace(path, text.encode(), mode=mode)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise FilterdError(f"{path} could not be written: {error.strerror}") from None
 
 

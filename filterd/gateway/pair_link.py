@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from filterd import whole_files
 from filterd.gateway.pair import LIMIT_BYTES, PairError, Version
 
 SECONDS = 5.0
@@ -68,10 +69,7 @@ def make_certificate(key: Ed25519PrivateKey, folder: Path) -> Path:
     path = folder / CERTIFICATE
     pem = made.public_bytes(Encoding.PEM)
     if not path.exists() or path.read_bytes() != pem:
-        fresh = path.with_suffix(".new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            out.write(pem)
-        fresh.replace(path)
+        whole_files.replace(path, pem, mode=0o600)
     return path
 
 

@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from filterd import whole_files
+
 BEHIND, REPORT = "pair-behind", "pair.json"
 
 
@@ -30,9 +32,8 @@ class Standing:
 def tell(folder: Path, standing: Standing) -> None:
     """Write it down for keepalived (`gateway.keepalived`) and for `filterd doctor`."""
     body = {"state": standing.state, "problem": standing.problem}
-    part = folder / f".{REPORT}.part"
-    part.write_text(json.dumps(body, ensure_ascii=False), "utf-8")
-    part.replace(folder / REPORT)
+    report = json.dumps(body, ensure_ascii=False).encode()
+    whole_files.replace(folder / REPORT, report, lasting=False)  # told anew at every start
     # in place and never empty: keepalived reads it whenever it was written
     handle = os.open(folder / BEHIND, os.O_WRONLY | os.O_CREAT, 0o644)
     try:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from filterd import whole_files
 from filterd.errors import ListError
 from filterd.lists import parsed_file, reader, without_exception
 from filterd.lists.entry import EXACT, SUBTREE
@@ -67,9 +67,9 @@ def parse_into(wanted: JobList, folder: str) -> None:
 def _keep(wanted: JobList, folder: Path, key: str) -> tuple[str, Found, str]:
     kind, found = _parse(wanted)
     fresh = folder / f"{key}.{kind}.parsed"
-    part = fresh.with_name(f".{fresh.name}.{os.getpid()}.part")
-    parsed_file.save(found, part)
-    part.rename(fresh)
+    # it may be thrown away at any time, and a damaged one is: not worth a flush
+    with whole_files.fresh(fresh, lasting=False) as out:
+        parsed_file.save(found, out)
     return kind, found, fresh.name
 
 

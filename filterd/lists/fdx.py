@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from filterd import whole_files
 from filterd.errors import ListError
 
 MAGIC = b"FILTERDX"
@@ -73,44 +74,24 @@ class Opened:
 
 
 def write(path: Path, head: Mapping[str, Any], parts: Mapping[str, Path]) -> str:
-    """Write the file whole or not at all; returns the digest of its content.
-
-    A file of that name is replaced in one step after everything is on the disk, so a power cut
-    leaves the old file or the new one.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write the file whole or not at all; returns the digest of its content."""
+    body = path.with_name(f".{path.name}.{os.getpid()}.body")
     try:
-        body = temporary.with_suffix(".body")
         with body.open("wb") as out:
             placed, digest, crc = _copy(parts, out)
         full = {**head, "sections": placed, "digest": digest}
         text = json.dumps(full, separators=(",", ":")).encode()
         text += b" " * (-(_FIXED.size + len(text)) % 8)
-        with temporary.open("wb") as out, body.open("rb") as content:
+        with whole_files.fresh(path) as out, body.open("rb") as content:
             total = _FIXED.size + len(text) + body.stat().st_size
             fixed = (MAGIC, VERSION, len(text), crc, zlib.crc32(text), total)
             out.write(_FIXED.pack(*fixed) + text)
             shutil.copyfileobj(content, out, _PIECE)
-            out.flush()
-            os.fsync(out.fileno())
-        body.unlink()
-        temporary.rename(path)
-        sync_directory(path.parent)
     except OSError as error:
         raise ListError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
-        temporary.with_suffix(".body").unlink(missing_ok=True)
+        body.unlink(missing_ok=True)
     return digest
-
-
-def sync_directory(path: Path) -> None:
-    """Make a rename in `path` last through a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _copy(parts: Mapping[str, Path], out: IO[bytes]) -> tuple[dict[str, list[int]], str, int]:

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from filterd import whole_files
 from filterd.errors import ConfigError, ListError
 from filterd.lists import catalogue, compiler, fdx, parsed_file
 from filterd.lists.catalogue import Source
@@ -200,9 +201,10 @@ class Library:
         for each in found.lists:
             copy = fresh / f"{each.id}{''.join(Path(each.path).suffixes[-1:])}"
             shutil.copyfile(each.path, copy)
+            whole_files.flush(copy)
             kept.append(asdict(replace(each, path=str(self.store.imported / copy.name))))
         shutil.rmtree(self.store.imported, ignore_errors=True)
-        fresh.rename(self.store.imported)
+        whole_files.settle(fresh, self.store.imported)
         self.store.save(replace(state, imported=tuple(kept)))
         return found
 

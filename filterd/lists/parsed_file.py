@@ -11,7 +11,7 @@ import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import zstandard
 
@@ -24,16 +24,14 @@ _ADDRESS = struct.Struct("<IB?16s")
 _BITS = {4: 32, 6: 128}
 
 
-def save(found: Mapping[str, Parsed], path: Path) -> None:
-    """Write the lists of one source by their names in it; it may be thrown away at any time, so
-    it is not synced."""
+def save(found: Mapping[str, Parsed], out: IO[bytes]) -> None:
+    """Write the lists of one source by their names in it."""
     packer = zstandard.ZstdCompressor(level=1, write_checksum=True)
     heads = [_head(name, parsed) for name, parsed in found.items()]
-    with path.open("wb") as out:
-        out.write(MAGIC)
-        for part in (json.dumps(heads).encode(), *_bodies(found.values())):
-            packed = packer.compress(part)
-            out.write(struct.pack("<Q", len(packed)) + packed)
+    out.write(MAGIC)
+    for part in (json.dumps(heads).encode(), *_bodies(found.values())):
+        packed = packer.compress(part)
+        out.write(struct.pack("<Q", len(packed)) + packed)
 
 
 def _head(name: str, parsed: Parsed) -> dict[str, Any]:

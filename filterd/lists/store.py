@@ -3,8 +3,7 @@
     <folder>/state.json · sources/<list>/<version> · imported/<file> · local/<category>.txt
     cache/*.parsed · index-<digest>.fdx · index.fdx → the index in use · lock · spare
 
-Every file is replaced whole (write, fsync, rename, fsync the directory), so that a power cut leaves
-the old one or the new one.
+Every file is replaced whole (`filterd.whole_files`).
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from filterd import whole_files
 from filterd.errors import ListError
 from filterd.lists import state as states
-from filterd.lists.fdx import sync_directory
 from filterd.lists.state import State
 
 KEPT_INDEXES = 4
@@ -115,13 +114,11 @@ class Store:
         with part.open("rb") as content:
             while piece := content.read(1 << 20):
                 digest.update(piece)
-            os.fsync(content.fileno())
         version = digest.hexdigest()
         place = self.body(list_id, version)
         place.parent.mkdir(parents=True, exist_ok=True)
         size = part.stat().st_size
-        part.rename(place)
-        sync_directory(place.parent)
+        whole_files.settle(part, place)
         return version, size
 
     def part(self, list_id: str) -> Path:
@@ -143,7 +140,7 @@ class Store:
         link.unlink(missing_ok=True)
         link.symlink_to(place.name)
         link.rename(self.index)
-        sync_directory(self.folder)
+        whole_files.flush(self.folder)
         self._forget_indexes(place)
         return place
 
@@ -173,14 +170,7 @@ class Store:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; ListError when the disk refuses."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        part.rename(path)
-        sync_directory(path.parent)
+        whole_files.replace(path, content)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ListError(f"cannot write {path}: {error.strerror}") from None

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filterd import whole_files
 from filterd.errors import StorageError
 
 if TYPE_CHECKING:
@@ -37,13 +37,7 @@ class Vault:
         try:
             key = path.read_bytes()
         except FileNotFoundError:
-            key = secrets.token_bytes(_KEY_BYTES)
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(key)
-                file.flush()
-                os.fsync(file.fileno())
+            key = whole_files.secret(path, lambda: secrets.token_bytes(_KEY_BYTES))
         if len(key) != _KEY_BYTES:
             raise StorageError(
                 f"{path} is not a key of 32 octets", f"{path} không phải khoá 32 byte"

@@ -14,6 +14,7 @@ ORDER = {
     "config": 0,
     "cores": 0,
     "descriptors": 0,
+    "whole_files": 0,
     "wire": 1,
     "policy": 2,
     "lists": 3,
@@ -36,7 +37,7 @@ ORDER = {
     "cli": 9,
     "__main__": 10,
 }
-FREE = {"errors", "tasks", "config", "pauses", "cores", "descriptors"}
+FREE = {"errors", "tasks", "config", "pauses", "cores", "descriptors", "whole_files"}
 PURE_BANNED = {
     "asyncio", "socket", "time", "random", "secrets", "os", "threading", "sqlite3", "aiosqlite",
     "subprocess", "logging",
@@ -89,6 +90,7 @@ def test_console_reaches_filterd_only_through_the_control_socket() -> None:
         "filterd.policy",
         "filterd.errors",
         "filterd.cores",
+        "filterd.whole_files",
     )
     for path in sorted((ROOT / "admin_ui").rglob("*.py")):
         if "office" in path.parts:

@@ -165,7 +165,8 @@ def test_who_lists_a_name_takes_no_more_room_than_it_must(
 @given(st.sampled_from(FORMATS), LISTS)
 def test_what_was_parsed_comes_back_from_the_cache(tmp_path: Path, form: str, text: str) -> None:
     found = {"": load(text, form).parsed, "adult": load("a.example\n2001:db8::/32", "ut1").parsed}
-    parsed_file.save(found, tmp_path / "x.parsed")
+    with (tmp_path / "x.parsed").open("wb") as out:
+        parsed_file.save(found, out)
     back = parsed_file.load(tmp_path / "x.parsed")
     assert {name: content(each) for name, each in back.items()} == {
         name: content(each) for name, each in found.items()
@@ -175,7 +176,8 @@ def test_what_was_parsed_comes_back_from_the_cache(tmp_path: Path, form: str, te
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty"])
 def test_a_damaged_cache_file_is_refused(tmp_path: Path, harm: str) -> None:
     path = tmp_path / "x.parsed"
-    parsed_file.save({"": load("a.example\n192.0.2.1", "domains").parsed}, path)
+    with path.open("wb") as out:
+        parsed_file.save({"": load("a.example\n192.0.2.1", "domains").parsed}, out)
     whole = bytearray(path.read_bytes())
     if harm == "cut":
         del whole[-3:]
