@@ -12,6 +12,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from filterd.app.state_dir import Holder
@@ -73,14 +74,13 @@ class Front:
         self._sockets = open_sockets(settings.listen, str(settings.source or "filterd.yaml"))
         self.closing.append(self._sockets.close)
         from filterd import serving, worker  # in memory once, for all of us
-        from filterd.app.opening import read_documents
+        from filterd.app.opening import read_first
 
         assert serving
-        self._documents = documents = read_documents(settings)
+        read_first(settings, self._documents)
         if forked.possible():
-            self._forked = forked.fork(
-                settings.workers, self._descriptors(), lambda link: worker.serve(link, documents)
-            )
+            serve = partial(worker.serve, documents=self._documents)
+            self._forked = forked.fork(settings.workers, self._descriptors(), serve)
 
     def _descriptors(self) -> list[int]:
         return [each.fileno() for each in self._sockets.all()]

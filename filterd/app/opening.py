@@ -16,14 +16,12 @@ from filterd.policy.model import Name
 from filterd.policy.tables import Surroundings
 
 
-def read_documents(settings: Settings) -> Documents:
-    """The taxonomy and the last policy, read before the workers are forked; ConfigError."""
-    documents = Documents(settings.blocklists)
+def read_first(settings: Settings, documents: Documents) -> None:
+    """Have the taxonomy and the last policy read before the workers are forked; ConfigError."""
     kinds, last = documents.taxonomy(), read_snapshot(_snapshot(settings))
     if last is not None:
         with contextlib.suppress(PolicyError):  # told of when it is to run
             documents.policy(last.files, kinds)
-    return documents
 
 
 async def open_policy(settings: Settings, publish: Publish, documents: Documents) -> LivePolicy:
