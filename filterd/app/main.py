@@ -11,6 +11,7 @@ import signal
 import sys
 
 from filterd import cores, descriptors, pauses, tasks
+from filterd.app import checked
 from filterd.app.front import Front
 from filterd.config import Settings
 
@@ -19,7 +20,8 @@ _log = logging.getLogger("filterd")
 
 
 def run(settings: Settings) -> int:
-    """Run the service until SIGTERM or SIGINT; gives the exit code."""
+    """Run the service until SIGTERM or SIGINT; gives the exit code. ConfigError: nothing ran."""
+    checked.check(settings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     _one_heap()
     # a worker's memory knows who asked for what: no crash may put it on the disk

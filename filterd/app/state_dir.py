@@ -9,6 +9,8 @@ from pathlib import Path
 from filterd.errors import ConfigError, Problem
 
 PARTS = ("run", "keys", "lists", "backups", "spool")
+_SOCKET_PATH = 107
+"""unix(7): sun_path has 108 octets with its end."""
 
 
 class Holder:
@@ -20,6 +22,8 @@ class Holder:
     @classmethod
     def take(cls, state_dir: Path) -> Holder:
         """Make the directory (0700) and hold it; ConfigError when another filterd does."""
+        if len(os.fsencode(state_dir / "run" / "control.sock")) > _SOCKET_PATH:
+            raise _problem(f"{state_dir} is too long for the control socket (unix(7)): shorten it")
         try:
             state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             for part in PARTS:

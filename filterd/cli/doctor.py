@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from filterd import RELEASED, config
+from filterd.app import checked
 from filterd.config import Settings
 from filterd.control.client import CallError, ControlClient
 from filterd.control.protocol import plain
@@ -63,6 +64,7 @@ def register(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0: nothing fails; 1: something does; 78: the settings cannot be read."""
     settings = config.load(config.find(arguments.config, system=True))
+    checked.check(settings)
     found = [finding for check in all_checks() for finding in examine(check, settings)]
     if arguments.json:
         print(json.dumps(plain(found), ensure_ascii=False, indent=2))

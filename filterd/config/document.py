@@ -6,7 +6,6 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,9 @@ from filterd.config.model import (
     PairSettings,
     Tls,
 )
+from filterd.config.words import address, interface, network, number_of, plain, upstream
 from filterd.errors import ConfigError, Problem
 
-_UPSTREAM = re.compile(
-    r"(udp|tcp|tls)://(\[[0-9a-fA-F:.%a-z]+\]|[^\s/#:]+)(:\d+)?(#\S+)?|https://\S+"
-)
-_INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
 _SPAN = re.compile(r"(\d+)\s*([smhd]?)")
 _SPAN_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -45,6 +41,8 @@ def _check_together(reader: _Reader, values: Mapping[str, Any]) -> None:
     cache, listen = values.get("cache"), values.get("listen")
     if cache and cache.min_ttl > cache.max_ttl:
         reader.report(None, "cache.min_ttl", "is larger than cache.max_ttl")
+    if listen and not (listen.dns or listen.dot or listen.doh):
+        reader.report(None, "listen", "nobody can ask: name an address for dns, dot or doh")
     if listen and (listen.dot or listen.doh) and not (listen.tls.certificate and listen.tls.key):
         reader.report(None, "listen.tls", "needs `certificate` and `key` for dot and doh")
 
@@ -61,12 +59,23 @@ class _Reader:
         try:
             return yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
         except OSError as error:
-            raise ConfigError([Problem(self.file, None, "", f"cannot be read: {error}")]) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                [Problem(self.file, None, "(file)", f"cannot be read: {error}")]
+            ) from None
+        except RecursionError:
+            raise ConfigError(
+                [Problem(self.file, None, "(file)", "is nested too deeply")]
+            ) from None
+        except UnicodeDecodeError as error:
+            text = f"is not UTF-8 (octet {error.start + 1}): save it as UTF-8"
+            raise ConfigError([Problem(self.file, None, "(file)", text)]) from None
+        except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = None if mark is None else mark.line + 1
             text = getattr(error, "problem", None) or str(error)
-            raise ConfigError([Problem(self.file, line, "", f"is not YAML: {text}")]) from None
+            raise ConfigError(
+                [Problem(self.file, line, "(file)", f"is not YAML: {text}")]
+            ) from None
 
     def mapping(
         self, node: yaml.Node | None, prefix: str, known: Mapping[str, _Parse]
@@ -99,7 +108,14 @@ class _Reader:
             line = node.start_mark.line + 1
             self.report(line, prefix.rstrip(".") or "(file)", "must be `key: value` pairs")
             return []
-        return [(str(k.value), v, k.start_mark.line + 1) for k, v in node.value]
+        found = []
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode):
+                found.append((str(key.value), value, line))
+            else:
+                self.report(line, prefix.rstrip(".") or "(file)", "a key must be plain text")
+        return found
 
     def report(self, line: int | None, key: str, message: str, hint: str | None = None) -> None:
         self.problems.append(Problem(self.file, line, key, message, hint))
@@ -111,7 +127,7 @@ _Parse = Callable[[_Reader, yaml.Node, str], Any]
 def _scalar(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
         raise ValueError("must be a single value")
-    return str(node.value)
+    return plain(str(node.value))
 
 
 def _null(node: yaml.Node) -> bool:
@@ -135,33 +151,6 @@ def _each(parse: Callable[[str], Any]) -> _Parse:
     return read
 
 
-def _address(text: str) -> Address:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise ValueError(f"`{text}` is not ADDRESS:PORT, such as 127.0.0.1:5353 or [::1]:5353")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        address = ip_address(bare.partition("%")[0])
-    except ValueError:
-        raise ValueError(f"`{host}` is not an IP address") from None
-    if (address.version == 6) != host.startswith("["):
-        raise ValueError(f"`{text}`: write an IPv6 address in brackets, an IPv4 address without")
-    return Address(bare, int(port))
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    try:
-        return ip_network(text)
-    except ValueError as error:
-        raise ValueError(f"`{text}` is not a network: {error}") from None
-
-
-def _interface(text: str) -> str:
-    if not _INTERFACE.fullmatch(text):
-        raise ValueError(f"`{text}` is not the name of a network interface, such as eth1 or lan.20")
-    return text
-
-
 def _truth(reader: _Reader, node: yaml.Node, name: str) -> bool:
     if _scalar(node) not in ("true", "false"):
         raise ValueError(f"`{_scalar(node)}` is neither true nor false")
@@ -172,16 +161,8 @@ def _paths(reader: _Reader, node: yaml.Node, name: str) -> tuple[Path, ...]:
     return tuple(reader.base / text for text in _each(str)(reader, node, name))
 
 
-def _upstream(text: str) -> str:
-    if not _UPSTREAM.fullmatch(text):
-        raise ValueError(
-            f"`{text}` is not an upstream: udp://IP, tcp://IP, tls://IP#NAME or https://NAME/PATH"
-        )
-    return text
-
-
 def _optional_address(reader: _Reader, node: yaml.Node, name: str) -> Address | None:
-    return None if _null(node) or _scalar(node) == "off" else _address(_scalar(node))
+    return None if _null(node) or _scalar(node) == "off" else address(_scalar(node))
 
 
 def _path(reader: _Reader, node: yaml.Node, name: str) -> Path:
@@ -197,9 +178,9 @@ def _optional_path(reader: _Reader, node: yaml.Node, name: str) -> Path | None:
 def _number(low: int, high: int) -> _Parse:
     def read(reader: _Reader, node: yaml.Node, name: str) -> int:
         text = _scalar(node)
-        if not text.isdigit() or not low <= int(text) <= high:
-            raise ValueError(f"`{text}` is not a whole number from {low} to {high}")
-        return int(text)
+        if not low <= (number := number_of(text)) <= high:
+            raise ValueError(f"`{text[:40]}` is not a whole number from {low} to {high}")
+        return number
 
     return read
 
@@ -212,7 +193,7 @@ def _workers(reader: _Reader, node: yaml.Node, name: str) -> int:
 
 def _span(reader: _Reader, node: yaml.Node, name: str) -> int:
     match = _SPAN.fullmatch(_scalar(node))
-    if not match:
+    if not match or number_of(match[1]) < 0:
         raise ValueError(f"`{_scalar(node)}` is not a length of time, such as 90s, 10m, 6h or 3d")
     return int(match[1]) * _SPAN_SECONDS[match[2]]
 
@@ -227,14 +208,21 @@ def _strategy(reader: _Reader, node: yaml.Node, name: str) -> str:
 def _conditional(
     reader: _Reader, node: yaml.Node, name: str
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    urls = _each(_upstream)
-    found = []
-    for zone, value, line in reader.pairs(node, f"{name}."):
+    urls = _each(upstream)
+    found: dict[str, tuple[str, ...]] = {}
+    for text, value, line in reader.pairs(node, f"{name}."):
+        zone, key = text.lower().rstrip("."), f"{name}.{text}"
         try:
-            found.append((zone.lower().rstrip("."), urls(reader, value, f"{name}.{zone}")))
+            servers = urls(reader, value, key)
         except ValueError as error:
-            reader.report(line, f"{name}.{zone}", str(error))
-    return tuple(found)
+            reader.report(line, key, str(error))
+            continue
+        if zone in found:
+            reader.report(line, key, "is given twice")
+        elif not value.value:
+            reader.report(line, key, "names no server to ask")
+        found[zone] = servers
+    return tuple(found.items())
 
 
 def _pair(reader: _Reader, node: yaml.Node, name: str) -> PairSettings | None:
@@ -255,9 +243,9 @@ def _group(make: Callable[..., Any], known: Mapping[str, _Parse]) -> _Parse:
 
 
 _LISTEN: dict[str, _Parse] = {
-    "dns": _each(_address),
-    "dot": _each(_address),
-    "doh": _each(_address),
+    "dns": _each(address),
+    "dot": _each(address),
+    "doh": _each(address),
     "tls": _group(Tls, {"certificate": _optional_path, "key": _optional_path}),
 }
 _CACHE: dict[str, _Parse] = {
@@ -267,8 +255,8 @@ _CACHE: dict[str, _Parse] = {
     "stale": _span,
 }
 _GATEWAY: dict[str, _Parse] = {
-    "interfaces": _each(_interface),
-    "exempt": _each(_network),
+    "interfaces": _each(interface),
+    "exempt": _each(network),
     "resolver_addresses": _paths,
     "block_vpn": _truth,
     "leases": _paths,
@@ -276,16 +264,16 @@ _GATEWAY: dict[str, _Parse] = {
     "radius": _optional_address,
 }
 _PAIR: dict[str, _Parse] = {
-    "listen": lambda _reader, node, _name: _address(_scalar(node)),
-    "peer": lambda _reader, node, _name: _address(_scalar(node)),
+    "listen": lambda _reader, node, _name: address(_scalar(node)),
+    "peer": lambda _reader, node, _name: address(_scalar(node)),
     "certificate": _path,
 }
 _KEYS: dict[str, _Parse] = {
     "state_dir": _path,
     "workers": _workers,
     "listen": _group(Listen, _LISTEN),
-    "allow_from": _each(_network),
-    "upstreams": _each(_upstream),
+    "allow_from": _each(network),
+    "upstreams": _each(upstream),
     "upstream_strategy": _strategy,
     "conditional": _conditional,
     "policies": _path,
