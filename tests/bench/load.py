@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.processes import cpu_seconds
+
 LOAD_CORE = os.cpu_count() - 1 if (os.cpu_count() or 1) > 1 else 0  # type: ignore[operator]
 SERVER_CORE = 0
 STOLEN = 0.05
@@ -36,24 +38,6 @@ class Shot:
         """Latency in ms below which `share` (0–1) of the answers came."""
         ordered = sorted(self.latencies_ms)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
-
-
-def children(pid: int) -> list[int]:
-    """The process and everything below it."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found.extend(children(int(child)))
-    return found
-
-
-def cpu_seconds(pids: Sequence[int]) -> float:
-    """CPU seconds that the processes' threads had so far, from the scheduler's accounting."""
-    total = 0
-    for pid in pids:
-        for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            total += int(stat.read_text().split()[0])
-    return total / 1e9
 
 
 def memory_mib(pids: Sequence[int]) -> tuple[float, float]:

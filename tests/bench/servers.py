@@ -15,8 +15,9 @@ from pathlib import Path
 
 import yaml
 
-from tests.bench.load import LOAD_CORE, SERVER_CORE, children, memory_mib
+from tests.bench.load import LOAD_CORE, SERVER_CORE, memory_mib
 from tests.bench.peers import Peer
+from tests.lab.processes import descendants
 from tests.lab.running import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ class Running:
 
     def pids(self) -> list[int]:
         """Every process of the server."""
-        return children(self.process.pid)
+        return descendants(self.process.pid)
 
     def workers(self) -> list[int]:
         """The worker processes of a filterd, forked or executed."""

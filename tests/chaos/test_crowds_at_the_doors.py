@@ -17,9 +17,9 @@ import pytest
 
 from tests.conformance import streams
 from tests.conformance.beside import Stream, good_questions
-from tests.conformance.robustness import resident_mib
 from tests.lab.certificates import Authority
 from tests.lab.packets import frames, query, read_frame
+from tests.lab.processes import resident_mib
 from tests.lab.quick_upstream import quick_upstream
 from tests.lab.running import RunningFilterd, free_ports, until
 

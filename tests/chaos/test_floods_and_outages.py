@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.beside import good_questions
-from tests.conformance.robustness import resident_mib
 from tests.lab.packets import query, udp_ask
-from tests.lab.power import descendants
+from tests.lab.processes import descendants, resident_mib
 from tests.lab.quick_upstream import QuickUpstream, quick_upstream
 from tests.lab.running import RunningFilterd, until
 

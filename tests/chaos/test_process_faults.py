@@ -18,7 +18,8 @@ from filterd.control.client import ControlError
 from tests.conformance.robustness import good_questions
 from tests.lab.lying_upstream import LyingUpstream
 from tests.lab.packets import query, udp_ask
-from tests.lab.running import RunningFilterd, until
+from tests.lab.processes import cpu_seconds
+from tests.lab.running import RunningFilterd, until, workers
 
 CANARY, BLOCKED = "allowed.canary.filterd.test", "porn.canary.filterd.test"
 
@@ -30,11 +31,6 @@ def filterd(tmp_path: Path) -> Iterator[RunningFilterd]:
         yield made
         if made.process is not None:
             made.stop(signal.SIGKILL)
-
-
-def workers(filterd: RunningFilterd) -> list[int]:
-    found = filterd.control.call("status.get")["workers"]
-    return [worker["pid"] for worker in found if worker["alive"]]
 
 
 def outcome(filterd: RunningFilterd, name: str, seconds: float = 1.0) -> int | None:
@@ -102,22 +98,19 @@ def test_without_descriptors_udp_goes_on_and_tcp_comes_back(filterd: RunningFilt
             sock.connect(("127.0.0.1", filterd.port))
             held.append(sock)
         pid = workers(filterd)[0]
-        before = _cpu(pid)
+        before = cpu_seconds([pid])
         for _ in range(50):
             assert outcome(filterd, CANARY) == 0
             assert outcome(filterd, BLOCKED) == 3
             time.sleep(0.02)
-        assert _cpu(pid) - before < 0.7, "it burns the processor while it waits for descriptors"
+        assert cpu_seconds([pid]) - before < 0.7, (
+            "it burns the processor while it waits for descriptors"
+        )
     finally:
         for sock in held:
             sock.close()
     until(lambda: outcome(filterd, f"good.n{time.monotonic_ns()}.example") == 0, 20, "recovery")
     assert "Traceback" not in filterd.text()
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.root

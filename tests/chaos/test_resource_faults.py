@@ -18,7 +18,7 @@ from filterd.control.client import ControlError
 from tests.conformance.beside import good_questions
 from tests.lab.packets import query, udp_ask
 from tests.lab.power import mounted
-from tests.lab.running import ROOT, RunningFilterd, until
+from tests.lab.running import ROOT, RunningFilterd, until, workers
 
 CANARY, BLOCKED = "allowed.canary.filterd.test", "porn.canary.filterd.test"
 MEMORY_MIB = 320
@@ -32,10 +32,6 @@ def outcome(filterd: RunningFilterd, name: str, seconds: float = 2.0) -> int | N
 
 def filters(filterd: RunningFilterd) -> bool:
     return (outcome(filterd, CANARY), outcome(filterd, BLOCKED)) == (0, 3)
-
-
-def workers(filterd: RunningFilterd) -> list[int]:
-    return [each["pid"] for each in filterd.control.call("status.get")["workers"] if each["alive"]]
 
 
 def save(filterd: RunningFilterd, name: str) -> int:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.conformance.beside import good_questions
 from tests.lab.packets import query, tcp_ask, udp_ask
-from tests.lab.running import RunningFilterd, until
+from tests.lab.running import RunningFilterd, until, workers
 
 BLOCKED = "porn.canary.filterd.test"
 MINUTES = float(os.environ.get("FILTERD_SOAK_MINUTES", "10"))
@@ -47,10 +47,6 @@ class Samples:
         """MiB an hour, by least squares over the second half: caches fill in the first."""
         half = len(self.times) // 2
         return statistics.linear_regression(self.times[half:], self.memory[half:]).slope * 3600
-
-
-def workers(filterd: RunningFilterd) -> list[int]:
-    return [each["pid"] for each in filterd.control.call("status.get")["workers"] if each["alive"]]
 
 
 def work(filterd: RunningFilterd, number: int) -> None:

@@ -5,26 +5,18 @@ Independent of how busy the machine is.
 
 from __future__ import annotations
 
-import contextlib
 import statistics
 import time
-from pathlib import Path
 
 from tests.lab.bombs import as_queries, bombs
 from tests.lab.hostile_upstream import LETTERS, HostileUpstream, asking
 from tests.lab.packets import query, tcp_ask, udp_ask
+from tests.lab.processes import cpu_seconds, descendants
 
 
 def processor_ms(pid: int) -> float:
-    """Time on the processor of a process and its children so far."""
-    total = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if pid in (parent, int(folder.name)):
-                for task in (folder / "task").iterdir():
-                    total += int((task / "schedstat").read_text().split()[0])
-    return total / 1e6
+    """Time on the processor of a process and of all that it started so far."""
+    return cpu_seconds(descendants(pid)) * 1000
 
 
 def bombs_as_queries(port: int, pid: int) -> dict[str, float]:

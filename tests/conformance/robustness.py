@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.conformance.beside import Stream, good_questions
 from tests.lab.malformed import messages
 
-__all__ = ["Stream", "good_questions", "pelt", "pelt_apart", "resident_mib"]
+__all__ = ["Stream", "good_questions", "pelt", "pelt_apart"]
 
 BAD_SOURCE = "127.0.14.66"
 
@@ -42,15 +42,3 @@ def pelt_apart(port: int, count: int) -> None:
     call = f"from tests.conformance.robustness import pelt; pelt({port}, {count})"
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", call], check=True, timeout=120, cwd=root)
-
-
-def resident_mib(pid: int) -> float:
-    """Resident memory of a process and its children."""
-    total = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if pid in (parent, int(folder.name)):
-                line = (folder / "status").read_text().partition("VmRSS:")[2].split()[0]
-                total += int(line)
-    return total / 1024

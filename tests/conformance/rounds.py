@@ -22,6 +22,7 @@ from tests.conformance.beside import Stream, good_questions
 from tests.conformance.served import Server, Subject
 from tests.lab.packets import query, udp_ask
 from tests.lab.peers import free_port
+from tests.lab.processes import resident_mib
 from tests.lab.quick_upstream import QuickUpstream
 
 MALFORMED = 9_774
@@ -85,11 +86,11 @@ def turn(subject: Subject, folder: Path, upstream: QuickUpstream) -> Turn:
         with good_questions(port, floods.CACHED) as before:
             time.sleep(1.5)
         robustness.pelt_apart(port, 2000)
-        memory = robustness.resident_mib(server.pid)
+        memory = resident_mib(server.pid)
         with good_questions(port, floods.CACHED) as malformed:
             robustness.pelt_apart(port, MALFORMED)
         alive = udp_ask(port, query(floods.CACHED), 3.0) is not None
-        growth = robustness.resident_mib(server.pid) - memory
+        growth = resident_mib(server.pid) - memory
         found = {kind: floods.beside(port, upstream, kind) for kind in ("referrals", "silent")}
         return Turn(before, malformed, alive, growth, found, stolen_since(since))
 

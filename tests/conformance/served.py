@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.forwarders import Forwarder, forwarding
-from tests.lab.running import ROOT, RunningFilterd, until
+from tests.lab.running import ROOT, RunningFilterd, until, workers
 
 UNITS = Path("/lib/systemd/system")
 
@@ -50,7 +50,7 @@ def filterd(workers: int | str) -> Subject:
             running.start()
             assert running.process is not None
             time.sleep(3)  # the first self-test is over
-            first = _workers(running)[0]
+            first = workers(running)[0]
             yield Server(running.port, running.process.pid, lambda: first, lambda: _kill(running))
         finally:
             running.stop()
@@ -62,14 +62,10 @@ def _status(running: RunningFilterd) -> list[dict[str, Any]]:
     return list(running.control.call("status.get")["workers"])
 
 
-def _workers(running: RunningFilterd) -> list[int]:
-    return [worker["pid"] for worker in _status(running) if worker["alive"]]
-
-
 def _kill(running: RunningFilterd) -> None:
     """Once all of them answer: what is measured is a death, not a slow start on a busy machine."""
     until(lambda: all(worker["alive"] for worker in _status(running)), 30, "every worker")
-    os.kill(_workers(running)[0], signal.SIGKILL)
+    os.kill(workers(running)[0], signal.SIGKILL)
 
 
 def peer(chosen: Forwarder) -> Subject:

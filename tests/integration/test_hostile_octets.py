@@ -13,6 +13,7 @@ from tests.lab.bombs import as_queries, bombs
 from tests.lab.hostile_upstream import LETTERS, HostileUpstream, asking
 from tests.lab.malformed import messages
 from tests.lab.packets import query, tcp_ask, udp_ask
+from tests.lab.processes import resident_mib
 from tests.lab.running import RunningFilterd
 
 CANARY = "allowed.canary.filterd.test"
@@ -60,13 +61,13 @@ def calm(filterd: RunningFilterd) -> float:
 def test_broken_messages_as_queries(filterd: RunningFilterd, calm: float) -> None:
     assert filterd.process is not None
     robustness.pelt(filterd.port, 2000)
-    before = robustness.resident_mib(filterd.process.pid)
+    before = resident_mib(filterd.process.pid)
     with robustness.good_questions(filterd.port, CANARY) as stream:
         sent, rcodes = robustness.pelt(filterd.port, SENT)
     unharmed(filterd, calm, stream)
     assert sent > SENT
     assert rcodes <= {0, 1, 2, 3, 4, 5}, "BADVERS has its upper bits in OPT"
-    assert robustness.resident_mib(filterd.process.pid) - before < 10
+    assert resident_mib(filterd.process.pid) - before < 10
 
 
 def test_bombs_as_queries_over_tcp(filterd: RunningFilterd, calm: float) -> None:

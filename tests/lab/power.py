@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.processes import descendants
 from tests.lab.running import until
 
 MIB = 1 << 20
@@ -53,16 +54,6 @@ def make_image(path: Path, mib: int = 48) -> Path:
         file.truncate(mib * MIB)
     subprocess.run(["mkfs.ext4", "-q", "-F", str(path)], check=True, capture_output=True)
     return path
-
-
-def descendants(pid: int) -> list[int]:
-    """The process and everything it started."""
-    found = [pid]
-    for one in found:
-        for folder in Path(f"/proc/{one}/task").glob("*"):
-            with contextlib.suppress(OSError):
-                found += [int(child) for child in (folder / "children").read_text().split()]
-    return found
 
 
 def _stands(pid: int) -> bool:

@@ -134,3 +134,8 @@ class RunningFilterd:
             capture_output=True, text=True, timeout=60, cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
+
+
+def workers(filterd: RunningFilterd) -> list[int]:
+    """The processes that answer now."""
+    return [each["pid"] for each in filterd.control.call("status.get")["workers"] if each["alive"]]
