@@ -62,7 +62,8 @@ static PyObject *standby_add(Standby *self, PyObject *object) {
     watched *one = place(self);
     if (!one) return PyErr_NoMemory();
     one->fd = is_drain ? ((Drain *)object)->fd : ((Forward *)object)->flow.epoll;
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = one};
+    /* Workers share a socket: of those that wait one is woken, not all of them (epoll_ctl(2)). */
+    struct epoll_event event = {.events = EPOLLIN | (is_drain ? EPOLLEXCLUSIVE : 0), .data.ptr = one};
     if (epoll_ctl(self->epoll, EPOLL_CTL_ADD, one->fd, &event))
         return PyErr_SetFromErrno(PyExc_OSError);
     one->is_drain = is_drain;
