@@ -22,7 +22,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.bench import bench_growth, bench_lists, bench_reload, servers, streams, tables, workload
+from tests.bench import (
+    bench_growth,
+    bench_lists,
+    bench_reload,
+    plots,
+    servers,
+    streams,
+    tables,
+    workload,
+)
 from tests.bench.load import Shot, dnsperf, memory_mib
 from tests.bench.peers import PEERS
 
@@ -86,7 +95,8 @@ class Run:
                 running.append(on.enter_context(server))
             running.append(on.enter_context(servers.floor(self.folder)))
             shots = self._shots(running)
-            return tables.result(self.work, running, shots, missing, self.busy)
+            found = tables.result(self.work, running, shots, missing, self.busy)
+        return found | {"plots": [str(path) for path in plots.latency(found)]}
 
     def workers(self) -> dict[str, Any]:
         """One worker, two on its core and two on two cores, in turns, and the C responder likewise.

@@ -1,9 +1,10 @@
 """Cost of a question by the size of what a school has: `python -m tests.bench.bench_growth`.
 
-Listed names, segments and overrides grow, one at a time, with the same number of questions; the
-plot goes to tests/.out/growth.svg. "served" is what a whole filterd costs for the mix of questions
-that all figures are of (10 % refused, 85 % cached, 5 % new); the other series are what one refusal
-costs that has to be judged in Python for the first time, which is the dearest there is.
+Listed names, segments, devices and overrides grow, one at a time, with the same number of
+questions; the plot goes to tests/.out/growth.svg. "served" is what a whole filterd costs for the
+mix of questions that all figures are of (10 % refused, 85 % cached, 5 % new); the other series are
+what one refusal costs that has to be judged in Python for the first time, which is the dearest
+there is.
 
 Sizes take turns, and a size is compared with the smallest of the same round: what slows the whole
 machine for a while is in both.
@@ -56,6 +57,16 @@ def _segments(count: int) -> Callable[[dict[str, object]], None]:
         school["segments"] = [own] + [
             {"id": f"s{n}", "network": f"10.{n >> 8}.{n & 255}.0/24", "tier": "staff"}
             for n in range(count - 1)
+        ]
+
+    return grow
+
+
+def _devices(count: int) -> Callable[[dict[str, object]], None]:
+    def grow(school: dict[str, object]) -> None:
+        school["devices"] = [
+            {"mac": f"02:00:00:00:{n >> 8:02x}:{n & 255:02x}", "tier": "staff"}
+            for n in range(count)
         ]
 
     return grow
@@ -141,6 +152,9 @@ def measure(
         (n, cost(folder / f"segments{n}", FEW_NAMES, queries, _segments(n)))
         for n in (1, 100, 10_000)
     ]
+    by_devices = [
+        (n, cost(folder / f"devices{n}", FEW_NAMES, queries, _devices(n))) for n in (1, 100, 10_000)
+    ]
     by_overrides = [
         (n, cost(folder / f"overrides{n}", FEW_NAMES, queries, _overrides(n))) for n in (1, 50, 500)
     ]
@@ -148,6 +162,7 @@ def measure(
         "listed names, served": served(folder, names, rounds, SECONDS),
         "listed names": series(by_names, rounds),
         "segments": series(by_segments, rounds),
+        "devices": series(by_devices, rounds),
         "overrides": series(by_overrides, rounds),
     }
 

@@ -20,6 +20,9 @@ STOLEN = 0.05
 """The share of the cores' time that a virtual machine did not get, above which figures are not to
 be trusted."""
 
+SHARES = (("50", 0.5), ("90", 0.9), ("99", 0.99), ("99.9", 0.999))
+"""Percentiles that are told, by title."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:

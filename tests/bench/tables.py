@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.bench import bench_lists
-from tests.bench.load import STOLEN, Shot, median, quietest
+from tests.bench.load import SHARES, STOLEN, Shot, median, quietest
 from tests.bench.servers import Running
 from tests.bench.workload import Workload
 
@@ -72,7 +72,7 @@ def _percentiles(taken: Sequence[Shot]) -> dict[str, float]:
     quiet = quietest(taken)
     return {
         f"p{title}_ms": round(statistics.median(shot.percentile(share) for shot in quiet), 3)
-        for title, share in (("50", 0.5), ("99", 0.99), ("99.9", 0.999))
+        for title, share in SHARES
     }
 
 
@@ -100,7 +100,7 @@ def text(found: dict[str, Any]) -> str:
         f"{one['server']:28}{one['rss_mib']:>9}{one['pss_mib']:>9}{one['start_s']:>9}"
         for one in found["servers"]
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"plot: {path}" for path in found.get("plots", ()))])
 
 
 def _row(server: dict[str, Any], load: dict[str, Any]) -> str:
