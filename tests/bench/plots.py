@@ -24,8 +24,8 @@ def latency(found: dict[str, Any]) -> list[Path]:
 def _one(load: str, servers: list[dict[str, Any]]) -> Path:
     marks = [{"value": -math.log10(1 - share), "label": title} for title, share in SHARES]
     chart = pygal.XY(
-        title=f"{load.replace("@", " at ")} q/s: ms to the answer", x_title="answers that came sooner, %",
-        logarithmic=True, x_labels=marks, truncate_legend=-1,
+        title=f"{load.replace('@', ' at ')} q/s: ms to the answer",
+        x_title="answers that came sooner, %", logarithmic=True, x_labels=marks, truncate_legend=-1,
     )  # fmt: skip
     for server in servers:
         tails = server["loads"][load]
