@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from tests.lab.processes import cpu_seconds
 
@@ -148,7 +149,18 @@ def _labels(name: str) -> bytes:
     return b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
 
 
-def quietest(shots: Sequence[Shot]) -> Sequence[Shot]:
+class Disturbed(Protocol):
+    """A shot, of whatever."""
+
+    @property
+    def stolen(self) -> float:
+        """The share of the cores' time that the machine below took for others meanwhile."""
+
+
+Some = TypeVar("Some", bound=Disturbed)
+
+
+def quietest(shots: Sequence[Some]) -> Sequence[Some]:
     """The half of them (at least three) of which the machine below stole least."""
     return sorted(shots, key=lambda shot: shot.stolen)[: max(3, len(shots) // 2)]
 
