@@ -20,6 +20,8 @@ _NAME = re.compile(
 )
 _PORT = re.compile(r":[0-9]{1,5}$")
 _ADDRESS_LIKE = re.compile(r"[0-9.]+(?:/[0-9]+)?|\[?[0-9a-f]*:[0-9a-f:.%]*\]?(?:/[0-9]+)?", re.I)
+_LONGEST = 1024
+"""Characters that a name of 253 octets can be written in: decomposed, three or four for each."""
 LOCAL_NAMES = frozenset(
     (
         "localhost", "localhost.localdomain", "local", "broadcasthost", "ip6-localhost",
@@ -33,7 +35,7 @@ LOCAL_NAMES = frozenset(
 def name_of(text: str) -> Name | Why:
     """The name that `text` spells: any case, final dot, port, IDN; or why it is none."""
     lowered = text.strip().lower().removesuffix(".")
-    if not _NAME.fullmatch(lowered) or len(lowered) > 253:
+    if len(lowered) > 253 or not _NAME.fullmatch(lowered):
         return _odd_name(lowered)
     if lowered[-1].isdigit() and _is_address(lowered):
         return Why.ADDRESS
@@ -49,6 +51,8 @@ def _odd_name(text: str) -> Name | Why:
         return Why.ADDRESS
     if "://" in text or "/" in text:
         return Why.URL
+    if len(text) > _LONGEST:
+        return Why.NOT_A_NAME
     if _PORT.search(text):
         bare = _PORT.sub("", text)  # one port: what has another colon is an address or nothing
         return Why.NOT_A_NAME if ":" in bare and not _is_address(bare) else name_of(bare)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from filterd.lists.entry import BELOW, EXACT, SUBTREE, Why
 from filterd.lists.lines import name_of
-from filterd.lists.regex import anchor_of, as_name, usable
+from filterd.lists.regex import MAX_LENGTH, anchor_of, as_name, usable
 from filterd.wire.names import Name
 
 _MASK = re.compile(r"[a-z0-9._*^|-]+")
@@ -104,5 +104,7 @@ def _general(mask: str) -> Mask | Why:
         return Why.URL
     pattern = head + ".*".join(re.escape(part) for part in body.split("*")) + tail
     pattern = pattern.replace(r"\-", "-")
+    if len(pattern) > MAX_LENGTH:  # a shorter one of these signs is always usable
+        return Why.REGEX
     anchor = anchor_of(pattern) if tail else None
     return Mask(pattern=pattern, anchor=anchor)

@@ -155,9 +155,24 @@ def blocks(plain: IO[bytes]) -> Iterator[bytes]:
         if len(rest) > MAX_LINE_BYTES:
             rest, skipping = b"", True
         if cut:
-            yield block[:cut].replace(b"\r", b"") if b"\r" in block else block[:cut]
+            whole = _bounded(block[:cut])
+            yield whole.replace(b"\r", b"") if b"\r" in whole else whole
     if rest or skipping:
         yield (b"\0" if skipping else rest.rstrip(b"\r")) + b"\n"
+
+
+def _bounded(block: bytes) -> bytes:
+    """The block of whole lines, each that is too long as b"\0"."""
+    parts: list[bytes] = []
+    begin = position = 0
+    while position < len(block):
+        end = block.rfind(b"\n", position, position + MAX_LINE_BYTES + 1)
+        if end < 0:
+            end = block.index(b"\n", position)
+            parts += block[begin:position], b"\0"
+            begin = end
+        position = end + 1
+    return b"".join((*parts, block[begin:])) if parts else block
 
 
 def _refuse_utf16(head: bytes) -> None:

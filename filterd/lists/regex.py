@@ -25,7 +25,7 @@ _SUBTREE = re.compile(
 )
 _EXACT = re.compile(r"\^" + _LITERAL + r"\$")
 _BELOW = re.compile(r"(?:\^?\.[*+])?\\\." + _LITERAL + r"\$")
-_ANCHOR = re.compile(r"\\\." + _LITERAL + r"\$\Z")
+_LABEL = re.compile(r"[a-z0-9_-]+")
 _FORMS = ((_SUBTREE, SUBTREE), (_EXACT, EXACT), (_BELOW, BELOW))
 
 
@@ -41,10 +41,13 @@ def as_name(pattern: str) -> tuple[Name, int] | None:
 
 def anchor_of(pattern: str) -> Name | None:
     """A name of two labels or more that every match ends with, or None when that is not sure."""
-    if "|" in pattern:
+    if "|" in pattern or not pattern.endswith("$"):
         return None
-    match = _ANCHOR.search(pattern.lower())
-    return Name(match[1].replace("\\.", ".")) if match else None
+    # From the end: a search for labels tries anew at every one of them.
+    _, *labels = pattern[:-1].lower().split("\\.")
+    others = (at for at in range(len(labels), 0, -1) if not _LABEL.fullmatch(labels[at - 1]))
+    labels = labels[next(others, 0) :]
+    return Name(".".join(labels)) if len(labels) > 1 else None
 
 
 def options() -> re2.Options:

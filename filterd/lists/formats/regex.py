@@ -34,9 +34,10 @@ def parse(lines: Lines, options: Options) -> Iterator[Item]:
 
 
 def _item(number: int, text: str, options: Options) -> Item:
-    pattern, *rest = text.split(";")
-    while rest and not rest[0].startswith(_EXTRAS):
-        pattern += ";" + rest.pop(0)
+    words = text.split(";")
+    extra = (at for at, word in enumerate(words) if at and word.startswith(_EXTRAS))
+    begin = next(extra, len(words))
+    pattern, rest = ";".join(words[:begin]), words[begin:]
     if len(pattern) > 2 and pattern.startswith("/") and pattern.endswith("/"):
         pattern = pattern[1:-1]
     extras = _extras(rest)

@@ -69,8 +69,8 @@ def _record(number: int, text: str, zone: _Zone, options: Options) -> Iterator[I
     words = text.split()
     if not text[0].isspace():
         zone.owner = words.pop(0).lower()
-    while words and (words[0].upper() in _CLASSES or words[0].isdigit()):
-        words.pop(0)
+    skipped = (word.upper() in _CLASSES or word.isdigit() for word in words)
+    words = words[next((at for at, skip in enumerate(skipped) if not skip), len(words)) :]
     if not words:
         yield Dropped(number, Why.SYNTAX, text)
         return

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from filterd.lists.entry import EXACT, SUBTREE, Dropped, Entry, Item, Rule, Why
 from filterd.lists.formats import Options
 from filterd.lists.lines import Lines, address_item, name_of, without_comment
+from filterd.lists.regex import usable
 
 _GLOB = re.compile(r"[a-z0-9._*?\[\]-]+")
 
@@ -46,12 +47,16 @@ def _glob(number: int, text: str) -> Item:
     if not _GLOB.fullmatch(text) or not text.strip("*.?"):
         return Dropped(number, Why.TOO_WIDE if not text.strip("*.?") else Why.SYNTAX, text)
     if text.startswith("*") and text.endswith("*") and not set("*?[") & set(text[1:-1]):
-        return Rule(number, text, 0, pattern=re.escape(text[1:-1]))
-    pattern = "".join(_GLOB_SIGN.get(sign, re.escape(sign)) for sign in text.removeprefix("*."))
+        pattern = re.escape(text[1:-1])
+    else:
+        signs = (_GLOB_SIGN.get(sign, re.escape(sign)) for sign in text.removeprefix("*."))
+        head = r"(?:^|\.)" if text.startswith("*.") else "^"
+        pattern = f"{head}{''.join(signs)}$"
     if text.count("[") != text.count("]"):
         return Dropped(number, Why.SYNTAX, text)
-    head = r"(?:^|\.)" if text.startswith("*.") else "^"
-    return Rule(number, text, 0, pattern=f"{head}{pattern}$")
+    if not usable(pattern):  # `[z-a]`, or too long
+        return Dropped(number, Why.REGEX, text)
+    return Rule(number, text, 0, pattern=pattern)
 
 
 _GLOB_SIGN = {"*": ".*", "?": ".", "[": "[", "]": "]", "-": "-"}
