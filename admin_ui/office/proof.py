@@ -14,10 +14,10 @@ import json
 import random
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import and_, insert, select, update
 
@@ -37,6 +37,8 @@ ANSWER_WITHIN = timedelta(minutes=10)
 REQUEST_AGE = timedelta(minutes=10)
 OPEN = "open"
 """The label of control names; they are on no list."""
+_PIECE_BYTES = 1 << 20
+"""A name server's query log may gain gigabytes between two readings."""
 _QUERY = re.compile(r"query: (\S+) IN \S+")
 """A line of BIND's query log (ARM §6.2.1, category `queries`)."""
 
@@ -139,24 +141,51 @@ def read_lines(office: Office, lines: Iterable[str]) -> int:
 
 
 def read_log(office: Office, path: Path) -> int:
-    """Read what the server's log file gained since the last time (a shorter file was rotated)."""
+    """Read what the server's log file gained since the last time (a shorter file was rotated).
+
+    In pieces, however much that is; how far it came is kept with each, for after an interruption.
+    """
     key = f"proof_log:{path}"
     rows = office.rows(select(settings.c.value).where(settings.c.key == key))
     start = int(rows[0]["value"]) if rows else 0
     if path.stat().st_size < start:
         start = 0
+        _keep_place(office, key, start)
+    found = 0
     with path.open("rb") as file:
         file.seek(start)
-        content = file.read()
-    whole = content[: content.rfind(b"\n") + 1]
-    found = read_lines(office, whole.decode("utf-8", "replace").splitlines())
-    with office.write() as connection:
-        end = str(start + len(whole))
-        statement = upsert(connection, settings).values(key=key, value=end)
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["key"], set_={"value": end})
-        )
+        for lines, size in _pieces(file):
+            found += read_lines(office, lines)
+            start += size
+            _keep_place(office, key, start)
     return found
+
+
+def _pieces(file: IO[bytes]) -> Iterator[tuple[list[str], int]]:
+    """Whole lines of about a piece each, and the octets they took; the last line only when it has
+    ended. A line longer than a piece is passed over: no query is."""
+    rest, skipped = b"", 0
+    while piece := file.read(_PIECE_BYTES):
+        cut = piece.rfind(b"\n") + 1
+        if not cut:
+            if skipped or len(rest) + len(piece) > _PIECE_BYTES:
+                skipped, rest = skipped + len(rest) + len(piece), b""
+            else:
+                rest += piece
+            continue
+        whole = rest + piece[:cut]
+        # what is left of a line that was passed over is none
+        line = whole[whole.index(b"\n") + 1 :] if skipped else whole
+        yield line.decode("utf-8", "replace").splitlines(), skipped + len(whole)
+        rest, skipped = piece[cut:], 0
+
+
+def _keep_place(office: Office, key: str, place: int) -> None:
+    with office.write() as connection:
+        statement = upsert(connection, settings).values(key=key, value=str(place))
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["key"], set_={"value": str(place)})
+        )
 
 
 def judge(office: Office) -> int:
