@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import selectors
 import shutil
 import socket
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import dns.edns
-import dns.message
-import dns.rcode
 import pytest
 import yaml
 
 from tests.lab.namespaces import Row, UpstreamThere, inside, need, row, udp_socket
-from tests.lab.packets import Opt, query
+from tests.lab.packets import query
 from tests.lab.running import ROOT, RunningFilterd, until
+from tests.lab.steady import BLOCKED, KNOWN, steady
 
 pytestmark = pytest.mark.root
 GATEWAY, TENTATIVE, LATE, LINK = "fd09:1::1", "fd09:1::9", "fd09:1::7", "fe80::53"
 FAR = "2001:db8::53"
 """Where the upstream is: beyond the default route."""
-CANARY, BLOCKED = "allowed.canary.filterd.test", "porn.canary.filterd.test"
-KNOWN = "good.known.example"
+CANARY = "allowed.canary.filterd.test"
 
 
 @pytest.fixture(scope="module")
@@ -126,65 +119,6 @@ def test_a_device_that_has_only_a_link_local_address(school: tuple[Row, RunningF
         assert tcp.recv(4096)[5] & 15 == 3
 
 
-@dataclass
-class Steady:
-    """A hundred questions a second of one pupil: blocked, known, and names nobody asked before."""
-
-    sock: socket.socket
-    answers: dict[str, Counter[str]] = field(default_factory=dict)
-    slowest: dict[str, float] = field(default_factory=dict)
-    lost: Counter[str] = field(default_factory=Counter)
-    ended: bool = False
-
-    def run(self) -> None:
-        """Ask until `ended`, then wait for what is under way."""
-        waiting: dict[int, tuple[str, float]] = {}
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.sock, selectors.EVENT_READ)
-            number, due = 0, time.monotonic()
-            while not self.ended or (waiting and time.monotonic() < due + 4):
-                if not self.ended and time.monotonic() >= due:
-                    number, due = number + 1, due + 0.01
-                    kind = ("blocked", "known", "fresh")[number % 3]
-                    names = {"blocked": BLOCKED, "known": KNOWN}
-                    name = names.get(kind, f"good.s{time.monotonic_ns()}.example")
-                    waiting[number] = kind, time.monotonic()
-                    with contextlib.suppress(OSError):
-                        self.sock.send(query(name, ident=number & 0xFFFF, opt=Opt()))
-                if selector.select(max(0.001, min(0.01, due - time.monotonic()))):
-                    self._take(waiting)
-        self.lost.update(kind for kind, _ in waiting.values())
-
-    def _take(self, waiting: dict[int, tuple[str, float]]) -> None:
-        with contextlib.suppress(OSError):
-            wire = self.sock.recv(4096)
-            kind, sent = waiting.pop(int.from_bytes(wire[:2], "big"))
-            self.slowest[kind] = max(self.slowest.get(kind, 0), time.monotonic() - sent)
-            self.answers.setdefault(kind, Counter())[told(wire)] += 1
-
-
-def told(wire: bytes) -> str:
-    """rcode and the codes of extended errors."""
-    message = dns.message.from_wire(wire)
-    codes = [str(int(o.code)) for o in message.options if isinstance(o, dns.edns.EDEOption)]
-    return " ".join([dns.rcode.to_text(message.rcode()), *codes])
-
-
-@contextlib.contextmanager
-def steady(place: Row) -> Iterator[Steady]:
-    """The pupil, for the block."""
-    with contextlib.closing(udp_socket(place.client, GATEWAY)) as sock:
-        pupil = Steady(sock)
-        thread = threading.Thread(target=pupil.run)
-        thread.start()
-        try:
-            yield pupil
-        finally:
-            pupil.ended = True
-            thread.join(20)
-    print({kind: dict(found) for kind, found in pupil.answers.items()}, dict(pupil.slowest))
-
-
 def quiet(filterd: RunningFilterd, lines_before: int) -> None:
     """No exception, and no line for each question."""
     assert "Traceback" not in filterd.text() and "never retrieved" not in filterd.text()
@@ -198,7 +132,7 @@ def test_the_default_route_goes_and_comes_back(school: tuple[Row, RunningFilterd
     workers = [each["pid"] for each in filterd.control.call("status.get")["workers"]]
     place.run(place.gateway, "ip", "-6", "route", "del", "default")
     try:
-        with steady(place) as pupil:
+        with steady(place.client, GATEWAY) as pupil:
             time.sleep(2)
     finally:
         back(place)
@@ -206,7 +140,7 @@ def test_the_default_route_goes_and_comes_back(school: tuple[Row, RunningFilterd
     assert {text.split()[0] for text in pupil.answers["known"]} == {"NOERROR"}
     for text in pupil.answers["fresh"]:
         assert text.split()[0] == "SERVFAIL" and len(text.split()) > 1, "with a reason (RFC 8914)"
-    assert pupil.slowest["fresh"] < 2.5
+    assert pupil.slowest("fresh") < 2.5
     assert not pupil.lost
     until(
         lambda: rcode(place, GATEWAY, f"good.a{time.monotonic_ns()}.example") == 0, 70, "new names"
@@ -222,7 +156,7 @@ def test_the_link_goes_down_and_up_twenty_times_under_load(
     place, filterd = school
     until(lambda: rcode(place, GATEWAY, KNOWN) == 0, 70, "an upstream")
     lines = len(filterd.text().splitlines())
-    with steady(place) as pupil:
+    with steady(place.client, GATEWAY) as pupil:
         for _ in range(20):
             place.run(place.gateway, "ip", "link", "set", "wan", "down")
             time.sleep(0.2)

@@ -138,6 +138,7 @@ def test_run_refuses_it_before_anything_exists(folder: Path, wrong: str) -> None
     assert not (folder / "var").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", ON_THIS_BOX)
 def test_run_refuses_what_only_this_box_shows(folder: Path, wrong: str) -> None:
     text, key, says = ON_THIS_BOX[wrong]

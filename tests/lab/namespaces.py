@@ -45,11 +45,11 @@ class Row:
     gateway: str
     upstream: str
 
-    def run(self, place: str, *command: str, stdin: str = "") -> str:
+    def run(self, place: str, *command: str, stdin: str = "", seconds: float = 20) -> str:
         """Run a command there."""
         done = subprocess.run(
             ["ip", "netns", "exec", place, *command],
-            input=stdin, capture_output=True, text=True, timeout=20, check=False,
+            input=stdin, capture_output=True, text=True, timeout=seconds, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
