@@ -16,8 +16,8 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, text
 
-from admin_ui.office import methods
-from admin_ui.office.database import Office, mark_stale, months_back, upsert
+from admin_ui.office import kept, methods
+from admin_ui.office.database import Office, mark_stale, months_back
 from admin_ui.office.ingest import summary_of
 from admin_ui.office.tables import (
     assessments,
@@ -25,7 +25,6 @@ from admin_ui.office.tables import (
     failing,
     proofs,
     schools,
-    settings,
     stale,
     summaries,
 )
@@ -102,15 +101,9 @@ def new_day(office: Office) -> bool:
     """Once a local day: every enrolled school's open months are stale, for silence counts too."""
     today = office.today()
     with office.write() as connection:
-        row = connection.execute(select(settings.c.value).where(settings.c.key == "day")).scalar()
-        if row == today.isoformat():
+        if kept.value_in(connection, "day") == today.isoformat():
             return False
-        done = {"key": "day", "value": today.isoformat()}
-        connection.execute(
-            upsert(connection, settings)
-            .values(**done)
-            .on_conflict_do_update(index_elements=["key"], set_={"value": done["value"]})
-        )
+        kept.keep_in(connection, "day", today.isoformat())
         query = select(schools.c.id).where(schools.c.enrolled.is_not(None))
         enrolled = connection.execute(query).scalars().all()
         mark_stale(connection, itertools.product(enrolled, _open_months(today)))
@@ -131,8 +124,8 @@ def assess(
     enrolled = connection.execute(query).scalar()
     if enrolled is None or enrolled[:7] > month:
         return None
-    kept = _kept(connection, school, month)
-    days = [summary_of(row.envelope) for row in kept]
+    rows = _kept(connection, school, month)
+    days = [summary_of(row.envelope) for row in rows]
     period = Period.month(month, as_of(days, office.today()))
     facts = Facts.gather(
         period, days, date.fromisoformat(enrolled), _efficacy(connection, days),
@@ -143,7 +136,7 @@ def assess(
     actions = facts.days[-1]["governance"]["actions"] if facts.days else []
     decision = decide(found, judged_by, actions, min(office.today(), period.last))
     remarks = Remarks(
-        judged_by.version, sum(row.late for row in kept),
+        judged_by.version, sum(row.late for row in rows),
         sum(each["method"] != judged_by.version for each in days),
     )  # fmt: skip
     return facts, found, decision, remarks

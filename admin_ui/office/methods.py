@@ -9,10 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from sqlalchemy import select
-
-from admin_ui.office.database import Office, upsert
-from admin_ui.office.tables import settings
+from admin_ui.office import kept
+from admin_ui.office.database import Office
 from filterd.errors import EvidenceError
 from filterd.evidence.method import Method
 from filterd.evidence.versions import Versions, checked, of_texts, shipped_texts
@@ -43,16 +41,10 @@ def add(office: Office, text: str) -> Method:
         raise EvidenceError("method_known", f"version {found.version} is there already")
     if found.valid_from <= office.today():
         raise EvidenceError("method_begun", f"valid_from {found.valid_from} is not in the future")
-    value = json.dumps({**_own(office), found.version: text})
-    with office.write() as connection:
-        statement = upsert(connection, settings).values(key=_KEY, value=value)
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["key"], set_={"value": value})
-        )
+    kept.keep(office, _KEY, json.dumps({**_own(office), found.version: text}))
     return found
 
 
 def _own(office: Office) -> dict[str, str]:
-    rows = office.rows(select(settings.c.value).where(settings.c.key == _KEY))
-    found: dict[str, str] = json.loads(rows[0]["value"]) if rows else {}
+    found: dict[str, str] = json.loads(kept.value(office, _KEY) or "{}")
     return found

@@ -21,11 +21,11 @@ from typing import IO, Any
 
 from sqlalchemy import and_, insert, select, update
 
-from admin_ui.office import methods
-from admin_ui.office.database import Office, mark_stale, upsert
+from admin_ui.office import kept, methods
+from admin_ui.office.database import Office, mark_stale
 from admin_ui.office.enrolment import active
 from admin_ui.office.publish import proof_zone
-from admin_ui.office.tables import proofs, settings
+from admin_ui.office.tables import proofs
 from filterd import whole_files
 from filterd.errors import EvidenceError
 from filterd.evidence import signing
@@ -146,18 +146,17 @@ def read_log(office: Office, path: Path) -> int:
     In pieces, however much that is; how far it came is kept with each, for after an interruption.
     """
     key = f"proof_log:{path}"
-    rows = office.rows(select(settings.c.value).where(settings.c.key == key))
-    start = int(rows[0]["value"]) if rows else 0
+    start = int(kept.value(office, key) or 0)
     if path.stat().st_size < start:
         start = 0
-        _keep_place(office, key, start)
+        kept.keep(office, key, str(start))
     found = 0
     with path.open("rb") as file:
         file.seek(start)
         for lines, size in _pieces(file):
             found += read_lines(office, lines)
             start += size
-            _keep_place(office, key, start)
+            kept.keep(office, key, str(start))
     return found
 
 
@@ -178,14 +177,6 @@ def _pieces(file: IO[bytes]) -> Iterator[tuple[list[str], int]]:
         line = whole[whole.index(b"\n") + 1 :] if skipped else whole
         yield line.decode("utf-8", "replace").splitlines(), skipped + len(whole)
         rest, skipped = piece[cut:], 0
-
-
-def _keep_place(office: Office, key: str, place: int) -> None:
-    with office.write() as connection:
-        statement = upsert(connection, settings).values(key=key, value=str(place))
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["key"], set_={"value": str(place)})
-        )
 
 
 def judge(office: Office) -> int:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sqlalchemy import func, insert, or_, select, update
 
-from admin_ui.office import methods
+from admin_ui.office import kept, methods
 from admin_ui.office.database import Office, upsert
-from admin_ui.office.tables import authority, releases, settings
+from admin_ui.office.tables import authority, releases
 from filterd import whole_files
 from filterd.errors import ConfigError, EvidenceError, Problem
 from filterd.evidence import bundle, signing
@@ -80,17 +80,17 @@ def entries(office: Office) -> list[Entry]:
 
 def proof_zone(office: Office) -> str:
     """The zone of the office's own name server for the independent proof; "" when there is none."""
-    return _kept(office, "proof_zone")
+    return kept.value(office, "proof_zone")
 
 
 def set_proof_zone(office: Office, zone: str) -> None:
     """Name the zone that the office's own authoritative server serves."""
-    _keep(office, "proof_zone", zone)
+    kept.keep(office, "proof_zone", zone)
 
 
 def more_floor(office: Office) -> tuple[str, ...]:
     """Categories that the office locks for pupils besides the method's own."""
-    return tuple(json.loads(_kept(office, "floor") or "[]"))
+    return tuple(json.loads(kept.value(office, "floor") or "[]"))
 
 
 def set_floor(office: Office, categories: Iterable[str]) -> None:
@@ -99,12 +99,12 @@ def set_floor(office: Office, categories: Iterable[str]) -> None:
     for each in wanted:
         if each not in CATEGORIES:
             raise EvidenceError("category", f"{each!r} is no category")
-    _keep(office, "floor", json.dumps(wanted))
+    kept.keep(office, "floor", json.dumps(wanted))
 
 
 def catalogue_text(office: Office) -> str:
     """The list catalogue for the schools; "" when they use the shipped one alone."""
-    return _kept(office, "catalogue")
+    return kept.value(office, "catalogue")
 
 
 def set_catalogue(office: Office, text: str) -> None:
@@ -114,20 +114,7 @@ def set_catalogue(office: Office, text: str) -> None:
         for source in catalogue.parse(text, Path("catalogue.yaml"), CATEGORIES):
             if source.url is None:
                 raise ConfigError([Problem("catalogue.yaml", None, source.id, "needs a url")])
-    _keep(office, "catalogue", text if text.strip() else "")
-
-
-def _kept(office: Office, key: str) -> str:
-    rows = office.rows(select(settings.c.value).where(settings.c.key == key))
-    return str(rows[0]["value"]) if rows else ""
-
-
-def _keep(office: Office, key: str, value: str) -> None:
-    with office.write() as connection:
-        statement = upsert(connection, settings).values(key=key, value=value)
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["key"], set_={"value": value})
-        )
+    kept.keep(office, "catalogue", text if text.strip() else "")
 
 
 def release(office: Office, by: str, what: str) -> int:
