@@ -77,9 +77,8 @@ class Serving:
         pool.between(self.handler.between)
         self._forwarding = self._forward(equipment, size // 4)
         self._answered_to = Answered.wanted(settings)
-        if self._answered_to is not None:
-            note = self._answered_to.note
-            self.handler.flights.answered = lambda one: note(one.addresses, one.lifetime)
+        if (answered := self._answered_to) is not None:
+            self.handler.flights.answered = lambda one: answered.note(one.addresses, one.lifetime)
         self.streams = StreamServer(self.handler, self.counters, memo=self._memo)
         self._listeners: list[UdpListener | StreamListener] = []
         self._encrypted: Encrypted | None = None

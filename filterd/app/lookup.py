@@ -7,6 +7,7 @@ A worker is not asked: it takes one frame after the other, and an edit must not 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from filterd.config import Settings
@@ -26,8 +27,9 @@ SECONDS = 1.9
 class Lookup:
     """`await lookup(name, type number)`; `close` at the end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock_trusted: Callable[[], bool]) -> None:
         self._settings = settings
+        self._clock_trusted = clock_trusted
         self._pool: Pool | None = None
         self._starting = asyncio.Lock()
 
@@ -55,6 +57,7 @@ class Lookup:
         from filterd.upstream.question import UpstreamQuestion, UpstreamReply
 
         pool = await self._started()
+        pool.believe_clock(self._clock_trusted())
         loop = asyncio.get_running_loop()
         told: asyncio.Future[UpstreamReply] = loop.create_future()
 

@@ -70,7 +70,7 @@ class Service:
         seen = SeenLately(fleet, owner.clock, lambda: live.running.policy.time_zone)
         keeper = refresher(settings, live, owner.clock)
         facts = ListFacts(keeper.library, owner.clock)
-        look = Lookup(settings)
+        look = Lookup(settings, lambda: live.at_trusted)
         self._closing.append(look.close)
         methods = Methods(owner, live, sign_in, Parts(seen, who, keeper, facts, look))
         await apart.ensure_key(settings.state_dir / "keys")

@@ -8,12 +8,12 @@ standard library alone, started with `python3 -I -S`.
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 TIMEOUT_S = 0.1
 ATTEMPTS = 2
@@ -69,7 +69,12 @@ def track(path: str, good: Callable[[], bool], clock: Callable[[], float] = time
 
 
 def _write(path: str, failing: bool) -> bool:
-    Path(path).write_text(f"{int(failing)}\n", "ascii")
+    # in place and never empty: keepalived reads it whenever it was written
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        os.write(handle, b"%d\n" % failing)
+    finally:
+        os.close(handle)
     return failing
 
 

@@ -98,6 +98,8 @@ def test_time_servers_are_found_through_an_encrypted_upstream_in_1970(
     assert encrypted.control.call("status.get")["clock_trusted"] is False
     assert encrypted.outcome("pool.ntp.org", "staff") == "NOERROR 192.0.2.1"
     assert encrypted.outcome("porn.canary.filterd.test").startswith("NXDOMAIN")
+    asked = encrypted.control.call("explain", name="pool.ntp.org", type="A")["lookups"]
+    assert [each["addresses"] for each in asked] == [["c0000201"]]  # nor is "why" told less
 
 
 @pytest.mark.slow
