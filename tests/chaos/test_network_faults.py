@@ -138,14 +138,16 @@ def test_both_upstreams_gone_and_back(lab: tuple[Row, RunningFilterd], pupil: Pu
 
 
 def test_a_third_of_the_packets_lost(lab: tuple[Row, RunningFilterd], pupil: Pupil) -> None:
+    """Three of ten, two of them in a row: a question is asked three times, so none stays without
+    an answer (with losses at random 3 in 100 would)."""
     place, _ = lab
-    place.nft(place.upstream, "udp dport 53 numgen random mod 100 < 30 drop")
+    place.nft(place.upstream, "udp dport 53 numgen inc mod 10 { 0, 1, 5 } drop")
     try:
         share = pupil.share(lambda n: f"good.loss{n}.example", 60)
     finally:
         place.calm(place.upstream)
     print(f"answered with 30 % of the questions upstream lost: {share:.0%}")
-    assert share >= 0.95
+    assert share >= 0.98  # the upstreams' probes count too
 
 
 def test_no_packet_over_1280_octets_and_no_fragment(

@@ -65,13 +65,13 @@ class Flood:
         self._ended = False
         self.answered = 0
 
-    def __enter__(self) -> Flood:
+    async def __aenter__(self) -> Flood:
         self._thread.start()
         return self
 
-    def __exit__(self, *ended: object) -> None:
+    async def __aexit__(self, *ended: object) -> None:
         self._ended = True
-        self._thread.join()
+        await asyncio.to_thread(self._thread.join)  # its last question wants an answer too
 
     def _run(self) -> None:
         while not self._ended:
@@ -85,17 +85,16 @@ async def test_timers_and_threads_get_their_turn_beside_a_flood(box: Box) -> Non
     assert await box.ask(BLOCKED) == 3
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
-    with Flood(box) as flood:
-        async with asyncio.timeout(20):
-            for _ in range(20):
-                began, before = loop.time(), flood.answered
+    async with Flood(box) as flood, asyncio.timeout(20):
+        for _ in range(20):
+            began, before = loop.time(), flood.answered
+            await asyncio.sleep(0.01)
+            assert loop.time() - began >= 0.01
+            while flood.answered == before:
                 await asyncio.sleep(0.01)
-                assert loop.time() - began >= 0.01
-                while flood.answered == before:
-                    await asyncio.sleep(0.01)
-            waker = threading.Timer(0.01, lambda: loop.call_soon_threadsafe(told.set))
-            waker.start()
-            await told.wait()
+        waker = threading.Timer(0.01, lambda: loop.call_soon_threadsafe(told.set))
+        waker.start()
+        await told.wait()
     listener.close()
 
 
