@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -77,17 +78,17 @@ class School:
         """What all its processes took before the first shot, and what they take now."""
         return self._began_mib, memory_mib(self.running.pids())[1]
 
-    def swap_lists(self) -> None:
-        """Put the other index in force: the same names and one more, or back."""
+    def other_lists(self) -> Callable[[], object]:
+        """What puts the other index in force: the same names and one more, or back."""
         now = self._link.resolve()
         target = self._indexes[1] if now == self._indexes[0] else self._indexes[0]
         fresh = self._link.with_suffix(".new")
         fresh.symlink_to(target.name)
         fresh.replace(self._link)
-        self._control.call("lists.reload")
+        return functools.partial(self._control.call, "lists.reload")
 
-    def apply_policy(self) -> None:
-        """Block one more name, or take that back."""
+    def other_policy(self) -> Callable[[], object]:
+        """What blocks one more name, or takes that back."""
         now = self._control.call("policy.get")
         files = now["files"]
         school = yaml.safe_load(files["school.yaml"])
@@ -97,16 +98,24 @@ class School:
         ]
         school["overrides"] = [] if school.get("overrides") else rules
         files["school.yaml"] = yaml.safe_dump(school, allow_unicode=True)
-        self._control.call("policy.apply", files=files, base=now["revision"], reason="benchmark")
+        return functools.partial(
+            self._control.call,
+            "policy.apply", files=files, base=now["revision"], reason="benchmark",
+        )  # fmt: skip
 
 
 def shot(
-    school: School, work: workload.Workload, rate: int, change: Callable[[], None] | None, name: str
+    school: School,
+    work: workload.Workload,
+    rate: int,
+    prepare: Callable[[], Callable[[], object]] | None,
+    name: str,
 ) -> tuple[Shot, dict[str, float]]:
     """One run under load with a change in it, and how long the change took to act on `name` and
-    on names that nobody asked before."""
+    on names that nobody asked before. What it takes to `prepare` the change is done before."""
     effect: dict[str, float] = {}
     port = school.running.port
+    change = prepare() if prepare is not None else None
 
     def act() -> None:
         time.sleep(AFTER_SECONDS)
@@ -167,10 +176,10 @@ def measure(
 ) -> list[Change]:
     """All kinds of shots, in turns; each turn begins with the C responder, whose tail is what
     machine and load generator make of it without any server of names."""
-    kinds: list[tuple[str, Callable[[], None] | None, str]] = [
+    kinds: list[tuple[str, Callable[[], Callable[[], object]] | None, str]] = [
         ("nothing", None, ""),
-        ("lists", school.swap_lists, BY_LIST),
-        ("policy", school.apply_policy, BY_POLICY),
+        ("lists", school.other_lists, BY_LIST),
+        ("policy", school.other_policy, BY_POLICY),
     ]
     found: list[Change] = []
     for _ in range(rounds):
