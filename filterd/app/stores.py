@@ -19,9 +19,20 @@ from filterd.storage.tickets import Tickets
 
 
 async def open_stores(settings: Settings) -> tuple[Database, Rescue | None]:
-    """The database of the state directory; a damaged one is replaced by its newest backup."""
+    """The database of the state directory; a damaged one is replaced by its newest backup.
+
+    StorageError when it cannot be written to: who holds it lets others open and read it, and the
+    start would end at its first save instead of waiting here.
+    """
     path = settings.state_dir / "filterd.db"
-    return await open_or_rescue(path, settings.state_dir / "backups", datetime.now(UTC))
+    database, rescue = await open_or_rescue(path, settings.state_dir / "backups", datetime.now(UTC))
+    try:
+        async with database.write():
+            pass
+    except BaseException:
+        await database.close()
+        raise
+    return database, rescue
 
 
 def stores_of(database: Database) -> Stores:

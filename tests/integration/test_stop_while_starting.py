@@ -62,6 +62,8 @@ def test_the_start_is_ended_while_the_database_is_locked(
         other.execute("begin exclusive")
         process = box.spawn()
         until(lambda: answers(box), 60, "the first answer")
+        until(lambda: box.text().count("filtering goes on") == 2, 60, "a second try")
+        assert answers(box)
         assert "is running" not in box.text()
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
