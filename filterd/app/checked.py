@@ -71,9 +71,10 @@ def _certificate(settings: Settings) -> Iterator[Found]:
         return
     import ssl  # most schools have no encrypted listener
 
+    from filterd.listen import key_pair
+
     try:
-        pair = _readable(listen.tls.certificate), _readable(listen.tls.key)
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*pair, password=_no_password)
+        key_pair.check(_readable(listen.tls.certificate), _readable(listen.tls.key))
     except ssl.SSLError as error:
         reason = "they do not belong together" if "MISMATCH" in str(error) else str(error)
         files = f"{listen.tls.certificate} and {listen.tls.key}"
@@ -87,7 +88,3 @@ def _readable(path: Path | None) -> Path:
         raise ValueError("needs `certificate` and `key` for dot and doh")
     with path.open("rb"):  # the ssl module does not say which of the two it could not open
         return path
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted: filterd starts unattended and needs it without")

@@ -15,6 +15,7 @@ from pathlib import Path
 from cryptography import x509
 
 from filterd.errors import ConfigError, Problem
+from filterd.listen import key_pair
 
 _log = logging.getLogger("filterd.listen")
 _TOKEN = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -41,7 +42,7 @@ class Certificate:
         made.minimum_version = ssl.TLSVersion.TLSv1_2
         made.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         made.set_alpn_protocols(list(alpn))
-        made.load_cert_chain(self._certificate, self._key, password=_no_password)
+        key_pair.load(made, self._certificate, self._key)
         made.sni_callback = _remember_name
         self._contexts.append(made)
         return made
@@ -55,7 +56,7 @@ class Certificate:
             self._stamp = stamp
             self._try()
             for one in self._contexts:
-                one.load_cert_chain(self._certificate, self._key, password=_no_password)
+                key_pair.load(one, self._certificate, self._key)
         except (OSError, ValueError) as error:
             _log.error("the new certificate is not used, the old one stays: %s", error)
             return False
@@ -76,10 +77,8 @@ class Certificate:
         return None
 
     def _try(self) -> None:
-        """Load into a context of no consequence: raises ssl.SSLError if the pair does not fit."""
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            self._certificate, self._key, password=_no_password
-        )
+        """Read the files; raises as `key_pair.check` if the pair does not fit."""
+        key_pair.check(self._certificate, self._key)
         self._loaded = x509.load_pem_x509_certificates(self._certificate.read_bytes())[0]
         self.names = _names(self._loaded)
 
@@ -100,10 +99,6 @@ def _remember_name(
     session: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context: ssl.SSLContext
 ) -> None:
     session.asked_name = name  # type: ignore[union-attr]
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted: filterd starts unattended and needs it without")
 
 
 def _names(certificate: x509.Certificate) -> frozenset[str]:

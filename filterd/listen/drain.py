@@ -22,8 +22,10 @@ except ImportError:
     COMPILED = False
 else:
     # a build that was left over from before is not used
-    COMPILED = getattr(_native, "VERSION", 0) == 13
+    COMPILED = getattr(_native, "VERSION", 0) == 14
 
+BATCHES = 4
+"""How many × 64 datagrams of a socket are looked at before others get their turn."""
 Waiting = tuple[bytes, bytes, bytes]
 """A query for the handler: (datagram, 16-octet source with IPv4 mapped, token to answer with)."""
 Columns = tuple["memoryview[int]", "memoryview[int]", "memoryview[int]"]

@@ -13,7 +13,7 @@ import selectors
 from collections.abc import Callable
 from typing import Protocol
 
-from filterd.listen.drain import COMPILED
+from filterd.listen.drain import BATCHES, COMPILED
 
 if COMPILED:
     from filterd.listen import _native
@@ -45,11 +45,9 @@ class StandbyLoop(asyncio.SelectorEventLoop):
     """The loop of a worker."""
 
     def __init__(self) -> None:
-        self._waiting = _Waiting() if COMPILED else None
-        super().__init__(self._waiting)
-        self.readers = Readers(self)
-        if self._waiting is not None:
-            self.readers = _Standby(self, self._waiting)
+        waiting = _Waiting() if COMPILED else None
+        super().__init__(waiting)
+        self.readers = Readers(self) if waiting is None else _Standby(self, waiting)
 
 
 def readers(loop: asyncio.AbstractEventLoop) -> Readers:
@@ -62,7 +60,7 @@ class _Waiting(selectors.EpollSelector):
 
     def __init__(self) -> None:
         super().__init__()
-        self.standby = _native.Standby(self.fileno())
+        self.standby = _native.Standby(self.fileno(), BATCHES)
         self.left: Callable[[object], None] = lambda watched: None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import time
 
-from filterd.listen.drain import Drain, Waiting, open_drain
+from filterd.listen.drain import BATCHES, Drain, Waiting, open_drain
 from filterd.listen.standby import readers
 from filterd.metrics import layout
 from filterd.metrics.counters import Counters
@@ -20,8 +20,6 @@ from filterd.resolve.handler import Handler
 from filterd.resolve.memo import Memo
 from filterd.resolve.via import Via
 
-BATCHES = 4
-"""Drains of 64 at a time."""
 _TURN = 8
 """Queries for the handler between two looks at the clock."""
 _SLICE_SECONDS = 0.002

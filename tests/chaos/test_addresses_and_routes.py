@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.lab.namespaces import Row, UpstreamThere, inside, need, row, udp_socket
 from tests.lab.packets import query
-from tests.lab.running import ROOT, RunningFilterd, until
+from tests.lab.running import RunningFilterd, shipped_with, until
 from tests.lab.steady import BLOCKED, KNOWN, steady
 
 pytestmark = pytest.mark.root
@@ -28,11 +26,7 @@ CANARY = "allowed.canary.filterd.test"
 def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Row, RunningFilterd]]:
     need()
     folder = tmp_path_factory.mktemp("six")
-    policies = folder / "policies"
-    shutil.copytree(ROOT / "policies", policies)
-    document = yaml.safe_load((policies / "school.yaml").read_text("utf-8"))
-    document["segments"] += [{"id": "six", "network": "fd09:1::/64", "tier": "lower_secondary"}]
-    (policies / "school.yaml").write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
+    policies = shipped_with(folder, {"id": "six", "network": "fd09:1::/64"})
     with row() as place:
         for name, devices in ((place.gateway, ("lan", "wan", "lo")), (place.client, ("eth0",))):
             for device in devices:

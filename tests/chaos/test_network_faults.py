@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.lab.namespaces import Row, UpstreamThere, need, row, udp_socket
 from tests.lab.packets import Opt, query
 from tests.lab.processes import resident_mib
-from tests.lab.running import ROOT, RunningFilterd, until
+from tests.lab.running import RunningFilterd, shipped_with, until
 from tests.lab.steady import steady
 
 pytestmark = pytest.mark.root
@@ -27,14 +26,11 @@ CANARY, BLOCKED = "allowed.canary.filterd.test", "porn.canary.filterd.test"
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Row, RunningFilterd]]:
     need()
     folder = tmp_path_factory.mktemp("network")
-    policies = folder / "policies"
-    shutil.copytree(ROOT / "policies", policies)
-    school = yaml.safe_load((policies / "school.yaml").read_text("utf-8"))
-    school["segments"] += [
-        {"id": "lab4", "network": "10.9.1.0/24", "tier": "lower_secondary"},
-        {"id": "lab6", "network": "fd09:1::/64", "tier": "lower_secondary"},
-    ]
-    (policies / "school.yaml").write_text(yaml.safe_dump(school, allow_unicode=True), "utf-8")
+    policies = shipped_with(
+        folder,
+        {"id": "lab4", "network": "10.9.1.0/24"},
+        {"id": "lab6", "network": "fd09:1::/64"},
+    )
     with (
         row() as place,
         UpstreamThere(place.upstream, "10.9.2.2"),

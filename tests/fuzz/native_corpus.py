@@ -113,7 +113,7 @@ class Forwarding:
         )  # fmt: skip
         self.loop = module.Drain(server.fileno(), self.memo, (8, 16), self.native, 0)
         self.epoll = select.epoll()
-        self.standby = module.Standby(self.epoll.fileno())
+        self.standby = module.Standby(self.epoll.fileno(), 2)
         self.standby.add(self.loop)
         self.standby.add(self.native)
         self.lanes: list[int] = []

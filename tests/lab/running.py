@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -139,3 +140,14 @@ class RunningFilterd:
 def workers(filterd: RunningFilterd) -> list[int]:
     """The processes that answer now."""
     return [each["pid"] for each in filterd.control.call("status.get")["workers"] if each["alive"]]
+
+
+def shipped_with(folder: Path, *segments: Mapping[str, str]) -> Path:
+    """The shipped policies in `folder`, with these segments of lower secondary pupils besides."""
+    policies = folder / "policies"
+    shutil.copytree(ROOT / "policies", policies)
+    path = policies / "school.yaml"
+    school = yaml.safe_load(path.read_text("utf-8"))
+    school["segments"] += [{**each, "tier": "lower_secondary"} for each in segments]
+    path.write_text(yaml.safe_dump(school, allow_unicode=True), "utf-8")
+    return policies

@@ -20,7 +20,7 @@ static PyObject *read_reply(PyObject *module, PyObject *args) {
                          (int)found.marks, found.cookie, (Py_ssize_t)found.cookie_size);
 }
 
-enum { VERSION = 13 }; /* of what Python may expect in here: a build that was left over is not used */
+enum { VERSION = 14 }; /* of what Python may expect in here: a build that was left over is not used */
 
 static int module_exec(PyObject *module) {
     if (PyModule_AddIntConstant(module, "VERSION", VERSION)) return -1;
@@ -29,7 +29,7 @@ static int module_exec(PyObject *module) {
                          PyType_FromSpec(&outline_spec), PyType_FromSpec(&networks_spec), PyType_FromSpec(&names_spec),
                          PyType_FromSpec(&standby_spec),
                          http2_open() ? PyType_FromSpec(&http2_spec) : Py_NewRef(Py_None)};
-    for (int i = 0; i < 8; i++) {
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (types[i] == Py_None) continue; /* libnghttp2 is not installed */
         if (!types[i] || PyModule_AddType(module, (PyTypeObject *)types[i])) return -1;
         Py_DECREF(types[i]);

@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { STANDBY_EVENTS = 32, STANDBY_BATCHES = 4, MOST_MS = 86400000 };
+enum { STANDBY_EVENTS = 32, MOST_MS = 86400000 };
 
 /* One that is waited for. */
 typedef struct watched {
@@ -19,13 +19,13 @@ typedef struct watched {
 
 typedef struct {
     PyObject_HEAD
-    int epoll;
+    int epoll, batches; /* of a drain at a time */
     watched *first;
 } Standby;
 
 static int standby_init(Standby *self, PyObject *args) {
     int loop;
-    if (!PyArg_ParseTuple(args, "i", &loop)) return -1;
+    if (!PyArg_ParseTuple(args, "ii", &loop, &self->batches)) return -1;
     if (self->epoll) return PyErr_SetString(PyExc_RuntimeError, "already made"), -1;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -83,20 +83,20 @@ static PyObject *standby_remove(Standby *self, PyObject *object) {
 
 /* Do for `one` what takes no Python: 1 when it has something for Python, -1 with an exception. It
  * is held meanwhile: a judge is Python, and may do anything. */
-static int serve(watched *one) {
+static int serve(const Standby *self, watched *one) {
     PyObject *object = Py_NewRef(one->object);
-    int left = one->is_drain ? drain_serve((Drain *)object, STANDBY_BATCHES)
+    int left = one->is_drain ? drain_serve((Drain *)object, self->batches)
                              : forward_serve((Forward *)object);
     Py_DECREF(object);
     return left;
 }
 
 /* Serve what came; who has something for Python goes to `ready`, None for the loop's own. */
-static int take(const struct epoll_event *events, int count, PyObject *ready) {
+static int take(const Standby *self, const struct epoll_event *events, int count, PyObject *ready) {
     for (int i = 0; i < count; i++) {
         watched *one = events[i].data.ptr;
         if (one && !one->object) continue;
-        int left = one ? serve(one) : 1;
+        int left = one ? serve(self, one) : 1;
         PyObject *told = one ? one->object : Py_None; /* NULL: removed meanwhile */
         if (left < 0 || (left && told && PyList_Append(ready, told))) return -1;
     }
@@ -130,7 +130,7 @@ static PyObject *standby_wait(Standby *self, PyObject *args) {
             if (!PyErr_Occurred()) PyErr_SetFromErrno(PyExc_OSError);
             return Py_DECREF(ready), NULL;
         }
-        if (take(events, count, ready)) return Py_DECREF(ready), NULL;
+        if (take(self, events, count, ready)) return Py_DECREF(ready), NULL;
         if (PyList_GET_SIZE(ready)) break;
         if ((now_us = clock_us()) >= until_us) break;
     }

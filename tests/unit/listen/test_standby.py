@@ -189,7 +189,7 @@ def test_it_waits_no_longer_than_it_is_told() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, select.epoll() as epoll:
         epoll.register(ours, select.EPOLLIN)
-        standby = drain._native.Standby(epoll.fileno())
+        standby = drain._native.Standby(epoll.fileno(), 4)
         began = time.monotonic()
         assert standby.wait(0.0) == []
         assert standby.wait(0.02) == []
